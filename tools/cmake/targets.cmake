@@ -1,0 +1,43 @@
+# The compile options and the three kinds of target of this project.
+
+add_library(galley_options INTERFACE)
+target_include_directories(galley_options INTERFACE ${PROJECT_SOURCE_DIR})
+# -ffp-contract=off: a fused multiply-add happens where the source says std::fma and nowhere
+# else, so that every variant of a kernel rounds at the same places (docs/exactness.md).
+target_compile_options(galley_options INTERFACE
+  -Wall -Wextra -Wconversion -Wshadow -Werror -ffp-contract=off)
+if(GALLEY_SANITIZE)
+  target_compile_options(galley_options INTERFACE
+    -fsanitize=${GALLEY_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer)
+  target_link_options(galley_options INTERFACE -fsanitize=${GALLEY_SANITIZE})
+endif()
+if(GALLEY_FUZZ)
+  target_compile_options(galley_options INTERFACE -fsanitize=fuzzer-no-link)
+endif()
+
+# galley_library(NAME DEPENDS...): the library galley::NAME from every .cpp of this folder
+# and of the SUBFOLDERS variable, if set.
+function(galley_library name)
+  set(patterns *.cpp)
+  foreach(folder ${SUBFOLDERS})
+    list(APPEND patterns ${folder}/*.cpp)
+  endforeach()
+  file(GLOB sources CONFIGURE_DEPENDS ${patterns})
+  add_library(galley_${name} STATIC ${sources})
+  add_library(galley::${name} ALIAS galley_${name})
+  target_link_libraries(galley_${name} PUBLIC galley_options ${ARGN})
+endfunction()
+
+# galley_test(NAME DEPENDS...): the test program test_NAME from every .cpp of this folder,
+# each test case known to ctest.
+function(galley_test name)
+  file(GLOB sources CONFIGURE_DEPENDS *.cpp)
+  if(NOT sources)
+    return()
+  endif()
+  add_executable(test_${name} ${sources})
+  target_link_libraries(test_${name} PRIVATE ${ARGN} galley_options GTest::gtest GTest::gtest_main)
+  target_compile_definitions(test_${name} PRIVATE
+    GALLEY_SOURCE_DIR="${PROJECT_SOURCE_DIR}" GALLEY_BINARY="$<TARGET_FILE_DIR:test_${name}>/galley")
+  gtest_discover_tests(test_${name} TEST_PREFIX ${name}. DISCOVERY_TIMEOUT 60 PROPERTIES TIMEOUT 300)
+endfunction()
