@@ -46,10 +46,10 @@ inline Error bad_model(const std::string& path, const std::string& detail) {
 
 // A bug if false; always compiled in. MESSAGE (a std::string expression, built only on
 // failure) names the op and the shapes.
-#define GALLEY_CHECK(condition, message)                                        \
-  do {                                                                          \
-    if (!(condition)) [[unlikely]]                                              \
-      ::galley::check_failed(#condition, __FILE__, __LINE__, (message));        \
+#define GALLEY_CHECK(condition, message)                                 \
+  do {                                                                   \
+    if (!(condition)) [[unlikely]]                                       \
+      ::galley::check_failed(#condition, __FILE__, __LINE__, (message)); \
   } while (false)
 
 // The same for hot loops: only in builds without NDEBUG.

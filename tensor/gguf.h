@@ -59,6 +59,7 @@ struct GgufArray {
 
 struct GgufValue {
   GgufType type = GgufType::kUint8;
+  std::uint64_t offset = 0;  // where the value begins in the file, in bytes
   // Integers and bool are int64 (a uint64 above 2^63-1 is kept as its bit pattern: see
   // is_big_uint64), floats are double, strings point into the file.
   std::variant<std::int64_t, double, std::string_view, GgufArray> value;
@@ -69,8 +70,9 @@ struct GgufValue {
 // An open GGUF file. Movable, not copyable; the views it hands out live as long as it does.
 class GgufFile {
  public:
-  // Maps and checks the file at `path`. Throws Error: kFailure if it cannot be opened or is a
-  // directory, kBadModel with the byte offset for anything malformed.
+  // Maps and checks the file at `path`. Throws Error: kFailure if it cannot be opened or is not
+  // a regular file, kBadModel with the byte offset for anything malformed. Tensor data is not
+  // read.
   static GgufFile open(const std::string& path);
   // The same for bytes in memory (tests, fuzzing, built-in models): `bytes` must outlive the
   // result and be aligned to 32 bytes; `name` stands for the path in messages.
@@ -100,6 +102,10 @@ class GgufFile {
   std::optional<std::string_view> get_string(std::string_view key) const;
   const GgufArray* get_array(std::string_view key) const;  // nullptr if absent
 
+  // The Error for a value that is well-formed but makes no sense; gives "path: key 'KEY' (byte
+  // OFFSET): DETAIL". For those who read meaning into metadata: the tokenizer, the model.
+  Error bad_value(std::string_view key, const std::string& detail) const;
+
   // Tensors in file order.
   const std::vector<Tensor>& tensors() const { return tensors_; }
   // The tensor named `name`, or nullptr.
@@ -116,9 +122,10 @@ class GgufFile {
   std::uint64_t alignment_ = 32;
   std::int64_t data_offset_ = 0;
   std::vector<std::string> keys_;
-  std::unordered_map<std::string, GgufValue> values_;
   std::vector<Tensor> tensors_;
-  std::unordered_map<std::string, std::size_t> tensor_index_;
+  // Their keys point into bytes_.
+  std::unordered_map<std::string_view, GgufValue> values_;
+  std::unordered_map<std::string_view, std::size_t> tensor_index_;
 };
 
 }  // namespace galley

@@ -23,9 +23,14 @@ function(galley_library name)
     list(APPEND patterns ${folder}/*.cpp)
   endforeach()
   file(GLOB sources CONFIGURE_DEPENDS ${patterns})
-  add_library(galley_${name} STATIC ${sources})
+  if(NOT sources)  # only headers so far
+    add_library(galley_${name} INTERFACE)
+    target_link_libraries(galley_${name} INTERFACE galley_options ${ARGN})
+  else()
+    add_library(galley_${name} STATIC ${sources})
+    target_link_libraries(galley_${name} PUBLIC galley_options ${ARGN})
+  endif()
   add_library(galley::${name} ALIAS galley_${name})
-  target_link_libraries(galley_${name} PUBLIC galley_options ${ARGN})
 endfunction()
 
 # galley_test(NAME DEPENDS...): the test program test_NAME from every .cpp of this folder,

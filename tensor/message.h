@@ -1,0 +1,17 @@
+// Small helpers for error messages: numbers people can read, text nobody can abuse.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+namespace galley {
+
+// 4718592 as "4,718,592".
+std::string with_commas(std::uint64_t number);
+
+// `text` from an untrusted file between single quotes, fit for one line on a terminal: control
+// characters, quotes and bytes outside ASCII as \xNN, and cut after 80 bytes.
+std::string quoted(std::string_view text);
+
+}  // namespace galley
