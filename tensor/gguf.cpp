@@ -79,8 +79,8 @@ GgufFile GgufFile::open(const std::string& path) {
 }
 
 GgufFile GgufFile::from_memory(std::span<const std::byte> bytes, const std::string& name) {
-  GALLEY_CHECK(reinterpret_cast<std::uintptr_t>(bytes.data()) % 32 == 0,
-               "the bytes of '" + name + "' are not aligned to 32");
+  GALLEY_CHECK(reinterpret_cast<std::uintptr_t>(bytes.data()) % 8 == 0,
+               "the bytes of '" + name + "' are not aligned to 8");
   GgufFile file;
   file.path_ = name;
   file.bytes_ = bytes;
@@ -100,7 +100,10 @@ const Tensor* GgufFile::find_tensor(std::string_view name) const {
 
 Error GgufFile::bad_value(std::string_view key, const std::string& detail) const {
   std::string where = "key " + quoted(key);
-  if (const GgufValue* value = find(key)) where += " (byte " + with_commas(value->offset) + ")";
+  if (const GgufValue* value = find(key)) {
+    const auto offset = static_cast<std::uint64_t>(value->bytes.data() - bytes_.data());
+    where += " (byte " + with_commas(offset) + ")";
+  }
   return bad_model(path_, where + ": " + detail);
 }
 

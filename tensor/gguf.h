@@ -59,7 +59,8 @@ struct GgufArray {
 
 struct GgufValue {
   GgufType type = GgufType::kUint8;
-  std::uint64_t offset = 0;  // where the value begins in the file, in bytes
+  // The value as it is stored, without its type: for copying it, and to tell where it is.
+  std::span<const std::byte> bytes;
   // Integers and bool are int64 (a uint64 above 2^63-1 is kept as its bit pattern: see
   // is_big_uint64), floats are double, strings point into the file.
   std::variant<std::int64_t, double, std::string_view, GgufArray> value;
@@ -75,7 +76,8 @@ class GgufFile {
   // read.
   static GgufFile open(const std::string& path);
   // The same for bytes in memory (tests, fuzzing, built-in models): `bytes` must outlive the
-  // result and be aligned to 32 bytes; `name` stands for the path in messages.
+  // result and be aligned to 8 bytes, as every allocation is; `name` stands for the path in
+  // messages.
   static GgufFile from_memory(std::span<const std::byte> bytes, const std::string& name);
 
   GgufFile(GgufFile&&) noexcept;

@@ -154,7 +154,7 @@ void GgufParser::read_header() {
   }
   if (version != 2 && version != 3) {
     // Versions are small numbers: the bytes the other way round tell the byte order.
-    if ((version & 0xffffu) == 0) {
+    if (version != 0 && (version & 0xffffu) == 0) {
       throw bad(4,
                 "the file is big endian, for another kind of computer; "
                 "download or convert to the little-endian file");
@@ -181,7 +181,7 @@ void GgufParser::read_key_value() {
   const GgufType type = read_value_type("the type of the value");
   const std::uint64_t value_at = pos_;
   GgufValue value = read_value(type);
-  value.offset = value_at;
+  value.bytes = file_.bytes_.subspan(value_at, pos_ - value_at);
   if (!file_.values_.try_emplace(key, std::move(value)).second) {
     throw bad(at, "the key occurs a second time; convert the model again");
   }
@@ -292,19 +292,18 @@ void GgufParser::read_string_array(GgufArray& array) {
 void GgufParser::read_alignment() {
   const GgufValue* value = file_.find(kAlignmentKey);
   if (value == nullptr) return;
-  context_kind_ = "key";
-  context_name_ = kAlignmentKey;
   if (value->type != GgufType::kUint32) {
-    throw bad(value->offset, "the type is " + std::string(gguf_type_name(value->type)) +
-                                 ", expected u32; the file is damaged");
+    throw file_.bad_value(kAlignmentKey, "expected a value of type u32, got " +
+                                             std::string(gguf_type_name(value->type)) +
+                                             "; the file is damaged");
   }
   const auto alignment = static_cast<std::uint64_t>(std::get<std::int64_t>(value->value));
   if (!std::has_single_bit(alignment) || alignment < kMinAlignment) {
-    throw bad(value->offset, "the alignment is " + with_commas(alignment) +
-                                 ", expected a power of two from 8 up; the file is damaged");
+    throw file_.bad_value(kAlignmentKey, "the alignment is " + with_commas(alignment) +
+                                             ", expected a power of two from 8 up; the file " +
+                                             "is damaged");
   }
   file_.alignment_ = alignment;
-  context_kind_ = {};
 }
 
 // ---- Tensors --------------------------------------------------------------------------------

@@ -25,11 +25,13 @@ class GgufWriter {
   void set_string_array(std::string_view key, std::span<const std::string> values);
   void set_int32_array(std::string_view key, std::span<const std::int32_t> values);
   void set_float32_array(std::string_view key, std::span<const float> values);
-  // Copies one entry of `file` as it is.
+  // Copies one entry of `file` as it is. REQUIRES: the file has `key`.
   void copy_value(const GgufFile& file, std::string_view key);
   // A key set twice keeps its place and takes the last value.
 
   // Adds a tensor with bytes that must live until write() returns. `shape` is slowest first.
+  // REQUIRES: a new name of at most 64 bytes, 1 to 4 dimensions, all positive, rows of whole
+  // blocks.
   void add_tensor(std::string_view name, DType type, std::span<const std::int64_t> shape,
                   std::span<const std::byte> data);
   // Adds a tensor whose bytes are made when it is its turn to be written (so that quantizing a
@@ -44,6 +46,7 @@ class GgufWriter {
   std::vector<std::byte> to_bytes() const;
 
  private:
+  using Sink = std::function<void(std::span<const std::byte>)>;
   struct Entry {
     std::string key;
     GgufType type;
@@ -51,12 +54,20 @@ class GgufWriter {
   };
   struct TensorEntry {
     std::string name;
-    DType type;
+    DType type = DType::kF32;
     std::vector<std::int64_t> shape;
-    std::int64_t n_bytes;
-    std::span<const std::byte> data;
-    std::function<void(std::span<std::byte>)> fill;
+    std::int64_t n_bytes = 0;
+    std::span<const std::byte> data;                 // either these bytes
+    std::function<void(std::span<std::byte>)> fill;  // or this function
   };
+
+  void set(std::string_view key, GgufType type, std::vector<std::byte> value);
+  std::uint64_t alignment() const;  // general.alignment if set, else 32
+  // Everything before the padding that precedes the tensor data.
+  std::vector<std::byte> header() const;
+  // Gives the bytes of the file to `sink`, in order.
+  void emit(const Sink& sink) const;
+
   std::vector<Entry> entries_;
   std::vector<TensorEntry> tensors_;
 };
