@@ -1,0 +1,13 @@
+#include "kernels/args.h"
+
+namespace galley::kernels {
+namespace scalar {
+void matmul(const MatmulArgs& args, Part part);
+}
+
+namespace avx2 {
+
+void matmul(const MatmulArgs& args, Part part) { scalar::matmul(args, part); }
+
+}  // namespace avx2
+}  // namespace galley::kernels

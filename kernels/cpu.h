@@ -1,0 +1,17 @@
+// What the CPU, and the operating system under it, can run.
+//
+// Where it sits: kernels.cpp asks once to choose a table of kernels; nothing else needs it.
+#pragma once
+
+namespace galley::kernels {
+
+struct CpuFeatures {
+  bool avx2 = false;    // AVX2, FMA and F16C, and the system saves the 256-bit registers
+  bool avx512 = false;  // avx2, and AVX-512 F, BW, DQ, VL and VNNI with 512-bit registers saved
+};
+
+// Asks CPUID and XGETBV. Source: Intel 64 and IA-32 Software Developer's Manual, volume 1,
+// chapters 14.3 and 15.2 (what to check before using AVX and AVX-512).
+CpuFeatures cpu_features();
+
+}  // namespace galley::kernels
