@@ -11,9 +11,10 @@ inline void pause_cpu() { __builtin_ia32_pause(); }
 
 }  // namespace
 
-void Barrier::wait() {
+void Barrier::wait(int n_threads) {
+  if (n_threads == 1) return;
   const int generation = generation_.load(std::memory_order_relaxed);
-  if (arrived_.fetch_add(1, std::memory_order_acq_rel) == n_threads_ - 1) {
+  if (arrived_.fetch_add(1, std::memory_order_acq_rel) == n_threads - 1) {
     arrived_.store(0, std::memory_order_relaxed);
     generation_.store(generation + 1, std::memory_order_release);
     return;

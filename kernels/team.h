@@ -9,17 +9,14 @@
 
 namespace galley::kernels {
 
-// Reusable by the same number of threads. Waits by spinning, and gives the CPU away when the
+// Reusable. Waits by spinning, and gives the CPU away when the
 // others take long (more threads than CPUs).
 class Barrier {
  public:
-  explicit Barrier(int n_threads) : n_threads_(n_threads) {}
-
-  // Returns when all threads have called it. What any wrote before, all see after.
-  void wait();
+  // Returns when all n_threads of the team have called it. What any wrote before, all see after.
+  void wait(int n_threads);
 
  private:
-  const int n_threads_;
   alignas(64) std::atomic<int> arrived_{0};
   alignas(64) std::atomic<int> generation_{0};
 };

@@ -139,12 +139,13 @@ void Executor::run(const Batch& batch) {
   failure_ = nullptr;
   const bool small = macs_per_token_ * tokens() < kMinMacsForThreads;
   const int n = small ? 1 : n_threads_;
-  kernels::Barrier barrier(n);
+  kernels::Barrier barrier;
   if (n == 1) {
     run_part({0, 1}, barrier);
   } else {
+    // The runtime may give fewer threads than asked for.
 #pragma omp parallel num_threads(n)
-    run_part({omp_get_thread_num(), n}, barrier);
+    run_part({omp_get_thread_num(), omp_get_num_threads()}, barrier);
   }
   if (failure_) std::rethrow_exception(failure_);
   if (stop_at_.load(std::memory_order_relaxed) != INT_MAX) throw Cancelled{};
@@ -152,12 +153,12 @@ void Executor::run(const Batch& batch) {
 
 void Executor::run_part(Part part, kernels::Barrier& barrier) {
   run_positions(part);
-  barrier.wait();
+  barrier.wait(part.count);
   if (observer_) return run_observed(part, barrier);
   const int n_steps = static_cast<int>(steps_.size());
   for (int i = 0; i < n_steps; ++i) {
     const Step& step = steps_[static_cast<std::size_t>(i)];
-    if (step.barrier_before) barrier.wait();
+    if (step.barrier_before) barrier.wait(part.count);
     if (i >= stop_at_.load(std::memory_order_relaxed)) return;
     // No thread is more than one barrier ahead of another, and the steps of a layer have many
     // barriers between them, so all threads see the request before they get there.
@@ -181,16 +182,16 @@ void Executor::run_observed(Part part, kernels::Barrier& barrier) {
   ExecutorView view(*this);
   std::size_t step = 0;
   for (int op = 0; op < static_cast<int>(graph_.ops.size()); ++op) {
-    barrier.wait();
+    barrier.wait(part.count);
     if (part.index == 0) notify(op, true, view);
-    barrier.wait();
+    barrier.wait(part.count);
     if (failure_) return;
     for (; step < steps_.size() && steps_[step].op == op; ++step) {
       run_step(steps_[step], part);
-      barrier.wait();
+      barrier.wait(part.count);
     }
     if (part.index == 0) notify(op, false, view);
-    barrier.wait();
+    barrier.wait(part.count);
     if (failure_) return;
   }
 }

@@ -26,6 +26,7 @@ void Executor::run_op(const Op& op, Part part) {
   using namespace kernels;
   if (op.kind == OpKind::kStoreK || op.kind == OpKind::kStoreV) return store(op, part);
   const Rowset y = at(op.output);
+  if (y.rows == 0) return;  // no logits asked for
   const Rowset x = op.inputs.empty() ? y : at(op.inputs[0]);
   const std::int64_t head_width = x.width / op.heads;
   switch (op.kind) {
@@ -115,6 +116,7 @@ void Executor::add_positions(const Op& op, Part part) {
 
 void Executor::quantize_input(const Op& op, Part part) {
   const Rowset x = at(op.inputs[0]);
+  if (x.rows == 0) return;
   kernels::QuantizeRowsArgs args;
   args.x = x.data;
   args.x_stride = x.stride;
@@ -127,7 +129,6 @@ void Executor::quantize_input(const Op& op, Part part) {
 void Executor::matmul(const Op& op, Part part) {
   const Rowset x = at(op.inputs[0]);
   const Rowset y = at(op.output);
-  if (x.rows == 0) return;
   kernels::MatmulArgs args;
   args.type = op.weight->type;
   args.weights = op.weight->data;
