@@ -20,8 +20,7 @@ std::string range_text(std::int64_t low, std::int64_t high) {
 std::string need_architecture(const GgufFile& file) {
   const auto name = file.get_string("general.architecture");
   if (!name)
-    throw bad_model(file.path(),
-                    "key 'general.architecture' is missing; this is not a model file");
+    throw bad_model(file.path(), "key 'general.architecture' is missing; this is not a model file");
   if (!find_architecture(*name))
     throw bad_model(file.path(), "general.architecture is '" + std::string(*name) +
                                      "', which Galley does not have; it has " +
@@ -62,10 +61,9 @@ std::optional<std::int64_t> Metadata::find_int(std::string_view key) const {
   if (!value) return std::nullopt;
   const auto* array = std::get_if<GgufArray>(&value->value);
   if (!array) return file_->get_int(name);
-  const bool is_number = array->element_type != GgufType::kString &&
-                         array->element_type != GgufType::kArray &&
-                         array->element_type != GgufType::kFloat32 &&
-                         array->element_type != GgufType::kFloat64;
+  const bool is_number =
+      array->element_type != GgufType::kString && array->element_type != GgufType::kArray &&
+      array->element_type != GgufType::kFloat32 && array->element_type != GgufType::kFloat64;
   if (!is_number || array->count == 0) fail(key, "is an array, expected an integer");
   for (std::uint64_t i = 1; i < array->count; ++i)
     if (array->as_int(i) != array->as_int(0))
@@ -131,8 +129,9 @@ Config read_config(const GgufFile& file) {
   if (!(c.norm_eps >= 0)) meta.fail(eps_key, "is negative, expected a small number");
   const Tensor* embedding = file.find_tensor("token_embd.weight");
   if (!embedding)
-    throw bad_model(file.path(), "tensor 'token_embd.weight' is missing; a vocabulary-only file "
-                                 "cannot generate, use the full model file");
+    throw bad_model(file.path(),
+                    "tensor 'token_embd.weight' is missing; a vocabulary-only file "
+                    "cannot generate, use the full model file");
   c.n_vocab = embedding->rows();
   return c;
 }

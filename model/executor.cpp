@@ -45,7 +45,8 @@ Executor::Executor(const Graph& graph, const KvCache& cache, std::int64_t max_to
       n_threads_(n_threads),
       cancel_(cancel) {
   for (const Op& op : graph.ops)
-    if (op.kind == OpKind::kMatmul) macs_per_token_ += op.weight->n_elements();
+    if (op.kind == OpKind::kMatmul)
+      macs_per_token_ += op.weight->n_elements();
     else if (op.kind == OpKind::kExpertMatmul)
       macs_per_token_ += op.weight->n_elements() / op.weight->shape[0] * op.route.n_used;
   for (const RopeSpec& rope : graph.ropes)
@@ -79,10 +80,10 @@ void Executor::make_buffers() {
                    kernels::matmul_scratch_bytes(op.weight->type, out_rows, cols, rows));
     } else if (op.kind == OpKind::kAttention) {
       const CacheLayer& layer = graph_.cache_layers[static_cast<std::size_t>(op.cache_layer)];
-      scratch_per_thread_ = std::max(
-          scratch_per_thread_,
-          kernels::attention_scratch_bytes(op.heads, layer.n_kv_heads, layer.head_size_k,
-                                           layer.head_size_v, max_tokens_));
+      scratch_per_thread_ =
+          std::max(scratch_per_thread_,
+                   kernels::attention_scratch_bytes(op.heads, layer.n_kv_heads, layer.head_size_k,
+                                                    layer.head_size_v, max_tokens_));
     }
   }
   scratch_per_thread_ = rounded(scratch_per_thread_);
@@ -105,8 +106,8 @@ void Executor::set_observer(Observer* observer) {
 }
 
 std::int64_t Executor::buffer_bytes() const {
-  std::size_t n = values_.size() + quantized_.size() + scratch_.size() + gathered_.size() +
-                  expert_rows_.size();
+  std::size_t n =
+      values_.size() + quantized_.size() + scratch_.size() + gathered_.size() + expert_rows_.size();
   for (const AlignedBuffer& table : rope_tables_) n += table.size();
   return static_cast<std::int64_t>(n);
 }

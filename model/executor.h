@@ -113,8 +113,8 @@ class Executor {
   MemoryPlan memory_;
   std::vector<Step> steps_;
   AlignedBuffer values_;
-  AlignedBuffer quantized_;            // int8 rows of the input of a product
-  AlignedBuffer scratch_;              // of the kernels, one slice per thread
+  AlignedBuffer quantized_;  // int8 rows of the input of a product
+  AlignedBuffer scratch_;    // of the kernels, one slice per thread
   std::size_t scratch_per_thread_ = 0;
   std::vector<AlignedBuffer> rope_tables_;  // per RopeSpec: [T, n_rotated]
 

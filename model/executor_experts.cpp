@@ -7,28 +7,18 @@
 #include <cmath>
 #include <cstring>
 
+#include "kernels/share.h"
 #include "model/executor.h"
 #include "tensor/error.h"
 
 namespace galley {
-namespace {
-
-struct Range {
-  std::int64_t begin, end;
-};
-Range share(std::int64_t n, kernels::Part part) {
-  return {n * part.index / part.count, n * (part.index + 1) / part.count};
-}
-
-}  // namespace
-
 void Executor::route_experts(const Op& op, Part part) {
   const Rowset scores = at(op.inputs[0]);
   const Rowset routes = at(op.output);
   const RouteSpec& spec = op.route;
   std::vector<std::int64_t> order(static_cast<std::size_t>(scores.width));
   std::vector<float> weights(static_cast<std::size_t>(scores.width));
-  const Range range = share(scores.rows, part);
+  const kernels::Range range = kernels::share(scores.rows, part);
   for (std::int64_t t = range.begin; t < range.end; ++t) {
     const float* score = scores.row(t);
     for (std::size_t i = 0; i < order.size(); ++i) order[i] = static_cast<std::int64_t>(i);
@@ -89,7 +79,7 @@ void Executor::gather_experts(const Op& op, Part part) {
   const kernels::QuantizedRows out =
       quantized ? kernels::quantized_rows_in(quantized_.data(), n_pairs, cols)
                 : kernels::QuantizedRows{};
-  const Range range = share(n_pairs, part);
+  const kernels::Range range = kernels::share(n_pairs, part);
   for (std::int64_t i = range.begin; i < range.end; ++i) {
     const std::int64_t pair = expert_pairs_[static_cast<std::size_t>(i)];
     const float* row = x.row(pair / n_used) + (has_own_parts ? pair % n_used * cols : 0);
@@ -98,7 +88,8 @@ void Executor::gather_experts(const Op& op, Part part) {
                                       out.sums + i * (cols / 16)};
       kernels_.quantize_rows({row, cols, 1, cols, to}, {0, 1});
     } else {
-      std::memcpy(gathered_.floats() + i * cols, row, static_cast<std::size_t>(cols) * sizeof(float));
+      std::memcpy(gathered_.floats() + i * cols, row,
+                  static_cast<std::size_t>(cols) * sizeof(float));
     }
   }
 }
@@ -137,7 +128,7 @@ void Executor::scatter_experts(const Op& op, Part part) {
   const Rowset y = at(op.output);
   const std::int64_t n_used = op.route.n_used;
   const std::int64_t rows = op.weight->shape[1];
-  const Range range = share(y.rows * n_used, part);
+  const kernels::Range range = kernels::share(y.rows * n_used, part);
   for (std::int64_t i = range.begin; i < range.end; ++i) {
     const std::int64_t pair = expert_pairs_[static_cast<std::size_t>(i)];
     std::memcpy(y.row(pair / n_used) + pair % n_used * rows, expert_rows_.floats() + i * rows,
@@ -150,7 +141,7 @@ void Executor::combine_experts(const Op& op, Part part) {
   const Rowset routes = at(op.inputs[1]);
   const Rowset y = at(op.output);
   const std::int64_t n_used = op.route.n_used;
-  const Range range = share(y.rows, part);
+  const kernels::Range range = kernels::share(y.rows, part);
   for (std::int64_t t = range.begin; t < range.end; ++t) {
     const float* weight = routes.row(t) + n_used;
     for (std::int64_t i = 0; i < y.width; ++i) {

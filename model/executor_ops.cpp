@@ -1,6 +1,7 @@
 // From an op of the graph to a call of its kernel.
 #include <cstring>
 
+#include "kernels/share.h"
 #include "model/executor.h"
 #include "tensor/dequantize.h"
 #include "tensor/error.h"
@@ -10,14 +11,6 @@ namespace {
 
 const float* floats(const Tensor* tensor) {
   return tensor ? reinterpret_cast<const float*>(tensor->data) : nullptr;
-}
-
-// Rows [begin, end) of n that belong to `part`.
-struct Range {
-  std::int64_t begin, end;
-};
-Range share(std::int64_t n, kernels::Part part) {
-  return {n * part.index / part.count, n * (part.index + 1) / part.count};
 }
 
 }  // namespace
@@ -55,17 +48,17 @@ void Executor::run_op(const Op& op, Part part) {
                                part);
     case OpKind::kLayerNorm: {
       const bool shared = !op.weight || op.weight->n_elements() == head_width;
-      return kernels_.layer_norm({x.data, x.stride, x.rows, op.heads, head_width, floats(op.weight),
-                                  floats(op.bias), shared ? 0 : head_width, op.eps, y.data,
-                                  y.stride},
-                                 part);
+      return kernels_.layer_norm(
+          {x.data, x.stride, x.rows, op.heads, head_width, floats(op.weight), floats(op.bias),
+           shared ? 0 : head_width, op.eps, y.data, y.stride},
+          part);
     }
     case OpKind::kRope: {
       const RopeSpec& spec = graph_.ropes[static_cast<std::size_t>(op.rope)];
-      return kernels_.rope({x.data, x.stride, x.rows, op.heads, head_width, spec.n_rotated,
-                            spec.layout, rope_tables_[static_cast<std::size_t>(op.rope)].floats(),
-                            y.data, y.stride},
-                           part);
+      return kernels_.rope(
+          {x.data, x.stride, x.rows, op.heads, head_width, spec.n_rotated, spec.layout,
+           rope_tables_[static_cast<std::size_t>(op.rope)].floats(), y.data, y.stride},
+          part);
     }
     case OpKind::kAttention:
       return attention(op, part);
@@ -97,7 +90,7 @@ void Executor::run_op(const Op& op, Part part) {
 
 void Executor::embed(const Op& op, Part part) {
   const Rowset y = at(op.output);
-  const Range range = share(y.rows, part);
+  const kernels::Range range = kernels::share(y.rows, part);
   for (std::int64_t t = range.begin; t < range.end; ++t)
     dequantize_row(op.weight->type, op.weight->row(batch_.ids[static_cast<std::size_t>(t)]),
                    {y.row(t), static_cast<std::size_t>(y.width)});
@@ -106,7 +99,7 @@ void Executor::embed(const Op& op, Part part) {
 void Executor::add_positions(const Op& op, Part part) {
   const Rowset x = at(op.inputs[0]);
   const Rowset y = at(op.output);
-  const Range range = share(y.rows, part);
+  const kernels::Range range = kernels::share(y.rows, part);
   for (std::int64_t t = range.begin; t < range.end; ++t) {
     const std::byte* row = op.weight->row(batch_.positions[static_cast<std::size_t>(t)]);
     dequantize_row(op.weight->type, row, {y.row(t), static_cast<std::size_t>(y.width)});
@@ -148,7 +141,7 @@ void Executor::matmul(const Op& op, Part part) {
 void Executor::select_outputs(const Op& op, Part part) {
   const Rowset x = at(op.inputs[0]);
   const Rowset y = at(op.output);
-  const Range range = share(y.rows, part);
+  const kernels::Range range = kernels::share(y.rows, part);
   for (std::int64_t o = range.begin; o < range.end; ++o)
     std::memcpy(y.row(o), x.row(batch_.outputs[static_cast<std::size_t>(o)]),
                 static_cast<std::size_t>(y.width) * sizeof(float));

@@ -40,14 +40,12 @@ std::vector<float> ExecutorView::cached_v(int cache_layer, std::int32_t sequence
 
 std::vector<float> ExecutorView::attention_scores(const Op& op, std::int64_t token,
                                                   std::int64_t head) {
-  const CacheLayer& layer =
-      executor_.graph_.cache_layers[static_cast<std::size_t>(op.cache_layer)];
+  const CacheLayer& layer = executor_.graph_.cache_layers[static_cast<std::size_t>(op.cache_layer)];
   const std::int64_t position = positions()[static_cast<std::size_t>(token)];
   const std::int32_t sequence = sequences()[static_cast<std::size_t>(token)];
-  const std::span<const float> q =
-      row(op.inputs[0], token)
-          .subspan(static_cast<std::size_t>(head * layer.head_size_k),
-                   static_cast<std::size_t>(layer.head_size_k));
+  const std::span<const float> q = row(op.inputs[0], token)
+                                       .subspan(static_cast<std::size_t>(head * layer.head_size_k),
+                                                static_cast<std::size_t>(layer.head_size_k));
   const std::int64_t kv_head = head / (op.heads / layer.n_kv_heads);
   std::vector<float> scores(static_cast<std::size_t>(position) + 1, -INFINITY);
   const std::int64_t window = op.attention.window;
@@ -74,8 +72,7 @@ std::vector<float> ExecutorView::attention_weights(const Op& op, std::int64_t to
       op.attention.sinks ? reinterpret_cast<const float*>(op.attention.sinks->data) : nullptr;
   double sum = sinks ? std::exp(static_cast<double>(sinks[head]) - highest) : 0;
   for (float s : weights) sum += std::exp(static_cast<double>(s) - highest);
-  for (float& w : weights)
-    w = static_cast<float>(std::exp(static_cast<double>(w) - highest) / sum);
+  for (float& w : weights) w = static_cast<float>(std::exp(static_cast<double>(w) - highest) / sum);
   return weights;
 }
 

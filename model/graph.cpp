@@ -51,10 +51,10 @@ Value GraphBuilder::add_positions(const std::string& name, Value x, const Tensor
 }
 
 Value GraphBuilder::matmul(const std::string& name, Value x, const Tensor& w, const Tensor* bias) {
-  GALLEY_CHECK(w.cols() == info(x).width, full_name(name) + ": " + w.name + " " +
-                                              w.shape_string() + " on width " +
-                                              std::to_string(info(x).width));
-  Op& product = new_op(OpKind::kMatmul, bias ? name + "_product" : name, {x}, info(x).rows, w.rows());
+  GALLEY_CHECK(w.cols() == info(x).width, full_name(name) + ": " + w.name + " " + w.shape_string() +
+                                              " on width " + std::to_string(info(x).width));
+  Op& product =
+      new_op(OpKind::kMatmul, bias ? name + "_product" : name, {x}, info(x).rows, w.rows());
   product.weight = &w;
   if (!bias) return product.output;
   const Value y = product.output;
@@ -98,8 +98,7 @@ Value GraphBuilder::layer_norm(const std::string& name, Value x, const Tensor* w
                                const Tensor* bias, std::int64_t heads) {
   GALLEY_CHECK(info(x).width % heads == 0, full_name(name) + ": heads");
   for (const Tensor* t : {weight, bias})
-    GALLEY_CHECK(!t || t->n_elements() == info(x).width ||
-                     t->n_elements() == info(x).width / heads,
+    GALLEY_CHECK(!t || t->n_elements() == info(x).width || t->n_elements() == info(x).width / heads,
                  full_name(name) + ": " + t->name);
   Op& op = new_op(OpKind::kLayerNorm, name, {x}, info(x).rows, info(x).width);
   op.weight = weight;

@@ -107,9 +107,9 @@ struct CacheLayer {
 // One step of the forward pass. Which fields mean something depends on `kind`; op_table.h says.
 struct Op {
   OpKind kind = OpKind::kEmbed;
-  std::string name;             // of its output: "blk.3.q"
-  int layer = -1;               // -1 outside the layers
-  std::vector<Value> inputs;    // in the order of the builder's arguments
+  std::string name;           // of its output: "blk.3.q"
+  int layer = -1;             // -1 outside the layers
+  std::vector<Value> inputs;  // in the order of the builder's arguments
   Value output;
   const Tensor* weight = nullptr;
   const Tensor* bias = nullptr;

@@ -21,8 +21,8 @@ std::int64_t round_up(std::int64_t n, std::int64_t unit) { return (n + unit - 1)
 std::int64_t slots(const CacheLayer& layer, std::int64_t n_context, std::int64_t n_batch) {
   const std::int64_t all = round_up(n_context, kernels::kAttentionBlock);
   if (layer.window == 0 || layer.window >= n_context) return all;
-  return std::min(all, round_up(layer.window + n_batch, kernels::kAttentionBlock) +
-                           kernels::kAttentionBlock);
+  return std::min(
+      all, round_up(layer.window + n_batch, kernels::kAttentionBlock) + kernels::kAttentionBlock);
 }
 
 // Shape and strides of one tensor; its data pointer is set when the memory is there.
@@ -75,9 +75,9 @@ std::int64_t KvCache::bytes_needed(const Graph& graph, DType type, std::int64_t 
   std::int64_t total = 0;
   for (const CacheLayer& layer : graph.cache_layers)
     for (const std::int64_t head_size : {layer.head_size_k, layer.head_size_v})
-      total += n_sequences * tensor_of(type, head_size, layer.n_kv_heads,
-                                       slots(layer, n_context, n_batch))
-                                 .sequence_bytes;
+      total += n_sequences *
+               tensor_of(type, head_size, layer.n_kv_heads, slots(layer, n_context, n_batch))
+                   .sequence_bytes;
   return total;
 }
 
@@ -91,13 +91,13 @@ KvCache::KvCache(const Graph& graph, DType type, std::int64_t n_context, std::in
   const std::int64_t physical = sysconf(_SC_PHYS_PAGES) * sysconf(_SC_PAGESIZE);
   // Zeroed pages that are taken only when they are written to.
   if (n_bytes_ <= physical)
-    memory_.reset(static_cast<std::byte*>(
-        std::calloc(static_cast<std::size_t>(n_bytes_ + kCacheLine), 1)));
+    memory_.reset(
+        static_cast<std::byte*>(std::calloc(static_cast<std::size_t>(n_bytes_ + kCacheLine), 1)));
   if (!memory_)
-    throw Error(ErrorKind::kOutOfMemory,
-                "a KV cache for " + std::to_string(n_context) + " positions needs " +
-                    gib(n_bytes_) + ", this machine has " + gib(physical) +
-                    "; use a smaller --ctx-size");
+    throw Error(ErrorKind::kOutOfMemory, "a KV cache for " + std::to_string(n_context) +
+                                             " positions needs " + gib(n_bytes_) +
+                                             ", this machine has " + gib(physical) +
+                                             "; use a smaller --ctx-size");
   const auto address = reinterpret_cast<std::uintptr_t>(memory_.get());
   std::byte* next = memory_.get() + (kCacheLine - address % kCacheLine) % kCacheLine;
   for (const CacheLayer& layer : graph.cache_layers) {
@@ -112,10 +112,9 @@ KvCache::KvCache(const Graph& graph, DType type, std::int64_t n_context, std::in
   }
 }
 
-void KvCache::grow(std::int32_t sequence, std::int64_t n) {
-  const auto s = static_cast<std::size_t>(sequence);
-  lengths_[s] = n;
-  high_water_[s] = std::max(high_water_[s], n);
+void KvCache::will_write(std::int32_t sequence, std::int64_t n) {
+  std::int64_t& high_water = high_water_[static_cast<std::size_t>(sequence)];
+  high_water = std::max(high_water, n);
 }
 
 std::int64_t KvCache::truncate(std::int32_t sequence, std::int64_t n) {

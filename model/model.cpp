@@ -10,16 +10,15 @@ namespace {
 void warn_unused(const Weights& weights, std::vector<std::string>& warnings) {
   const std::vector<std::string> unused = weights.unused();
   if (unused.empty()) return;
-  std::string line = std::to_string(unused.size()) +
-                     " tensor(s) in the file are not used by this architecture: ";
+  std::string line =
+      std::to_string(unused.size()) + " tensor(s) in the file are not used by this architecture: ";
   for (std::size_t i = 0; i < unused.size() && i < 3; ++i) line += (i ? ", " : "") + unused[i];
   warnings.push_back(line + (unused.size() > 3 ? ", ..." : ""));
 }
 
 }  // namespace
 
-Model::Model(GgufFile file)
-    : file_(std::move(file)), config_(read_config(file_)), weights_(file_) {
+Model::Model(GgufFile file) : file_(std::move(file)), config_(read_config(file_)), weights_(file_) {
   const Metadata meta(file_, config_.architecture);
   graph_ = find_architecture(config_.architecture)->build(config_, meta, weights_);
   tokenizer_ = std::make_unique<const Tokenizer>(Tokenizer::from_gguf(file_));

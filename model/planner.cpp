@@ -100,11 +100,15 @@ class StepPlanner {
 void StepPlanner::add_expert_matmul(int index) {
   const Op& op = graph_.ops[static_cast<std::size_t>(index)];
   add(StepKind::kGatherExperts, index,
-      {value(op.inputs[0], false), {Where::kRoutes, false}, {Where::kGathered, true},
+      {value(op.inputs[0], false),
+       {Where::kRoutes, false},
+       {Where::kGathered, true},
        {Where::kQuantized, true}});
   quantized_ = Value{};
   add(StepKind::kRun, index,
-      {{Where::kRoutes, false}, {Where::kGathered, false}, {Where::kQuantized, false},
+      {{Where::kRoutes, false},
+       {Where::kGathered, false},
+       {Where::kQuantized, false},
        {Where::kExpertRows, true}});
   add(StepKind::kScatterExperts, index,
       {{Where::kRoutes, false}, {Where::kExpertRows, false}, value(op.output, true)});
@@ -119,8 +123,7 @@ void StepPlanner::add_op(int index) {
   accesses.push_back(value(op.output, true));
   if (op.kind == OpKind::kMatmul && kernels::uses_quantized_rows(op.weight->type)) {
     if (quantized_.id != op.inputs[0].id)
-      add(StepKind::kQuantizeInput, index,
-          {value(op.inputs[0], false), {Where::kQuantized, true}});
+      add(StepKind::kQuantizeInput, index, {value(op.inputs[0], false), {Where::kQuantized, true}});
     quantized_ = op.inputs[0];
     accesses.push_back({Where::kQuantized, false});
   }

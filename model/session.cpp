@@ -138,10 +138,10 @@ void check_tokens(std::span<const BatchToken> tokens, const Config& config, cons
   for (std::size_t s = 0; s < added.size(); ++s) {
     const std::int64_t length = cache.length(static_cast<std::int32_t>(s)) + added[s];
     if (added[s] > 0 && length > cache.n_context())
-      throw Error(ErrorKind::kContextExceeded,
-                  std::to_string(length) + " tokens do not fit into the context of " +
-                      std::to_string(cache.n_context()) +
-                      "; shorten the text or use a larger --ctx-size");
+      throw Error(ErrorKind::kContextExceeded, std::to_string(length) +
+                                                   " tokens do not fit into the context of " +
+                                                   std::to_string(cache.n_context()) +
+                                                   "; shorten the text or use a larger --ctx-size");
   }
 }
 
@@ -167,7 +167,8 @@ void Session::forward(std::span<const BatchToken> tokens) {
       s.positions.push_back(
           static_cast<std::int32_t>(lengths[static_cast<std::size_t>(token.sequence)]++));
     }
-    // Before the run: what it overwrites in a window's slots is gone even if it is cancelled.
+    for (std::int32_t i = 0; i < s.options.n_sequences; ++i)
+      s.cache.will_write(i, lengths[static_cast<std::size_t>(i)]);
     s.executor.run({s.ids, s.positions, s.sequences, s.outputs, logits});
     for (std::int32_t i = 0; i < s.options.n_sequences; ++i)
       s.cache.grow(i, lengths[static_cast<std::size_t>(i)]);

@@ -7,8 +7,7 @@ namespace {
 
 std::string shape_text(const std::vector<std::int64_t>& shape) {
   std::string text = "[";
-  for (std::size_t i = 0; i < shape.size(); ++i)
-    text += (i ? ", " : "") + std::to_string(shape[i]);
+  for (std::size_t i = 0; i < shape.size(); ++i) text += (i ? ", " : "") + std::to_string(shape[i]);
   return text + "]";
 }
 
@@ -31,8 +30,8 @@ const Tensor& Weights::need(const std::string& name) {
 
 void Weights::check_shape(const Tensor& tensor, const std::vector<std::int64_t>& expected) const {
   if (tensor.shape == expected) return;
-  throw bad_model(file_->path(), "tensor '" + tensor.name + "' has shape " +
-                                     tensor.shape_string() + ", expected " + shape_text(expected) +
+  throw bad_model(file_->path(), "tensor '" + tensor.name + "' has shape " + tensor.shape_string() +
+                                     ", expected " + shape_text(expected) +
                                      " from the metadata; the file is inconsistent");
 }
 
