@@ -27,8 +27,7 @@ class GoldenModel : public testing::TestWithParam<std::string> {
     GALLEY_NEED_CONFORMANCE("models");
     const auto dir = test::conformance_dir() / "models";
     golden_ = dir / "golden" / GetParam();
-    session_ = std::make_unique<Session>(
-        Session::open((dir / (GetParam() + ".gguf")).string(), {.kv_type = DType::kF32}));
+    session_ = std::make_unique<Session>(Session::open((dir / (GetParam() + ".gguf")).string()));
   }
 
   json read(const char* name) const { return json::parse(std::ifstream(golden_ / name)); }

@@ -108,8 +108,7 @@ TEST(NanoGpt, EveryPublishedIntermediateValueIsReproduced) {
   const auto dir = models / "nano-sort-partials";
   const auto ids = test::read_f32(dir / "idx.f32");
   for (std::int64_t sequence = 0; sequence < 3; ++sequence) {
-    Session session =
-        Session::open((models / "nano-sort-f32.gguf").string(), {.kv_type = DType::kF32});
+    Session session = Session::open((models / "nano-sort-f32.gguf").string());
     Comparer comparer(dir, sequence);
     session.set_observer(&comparer);
     std::vector<BatchToken> batch;
