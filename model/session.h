@@ -100,7 +100,7 @@ class Session {
   // Throws Error: kUsage for senseless options, kOutOfMemory with the bytes needed.
   Session(std::shared_ptr<const Model> model, const SessionOptions& options);
   // Model::open and a session on it.
-  static Session open(const std::string& path, const SessionOptions& options);
+  static Session open(const std::string& path, const SessionOptions& options = {});
   Session(Session&&) noexcept;
   Session& operator=(Session&&) noexcept;
   ~Session();
