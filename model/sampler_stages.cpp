@@ -134,7 +134,7 @@ std::string TopPStage::description() const {
 
 void TopPStage::apply(Candidates& candidates) {
   candidates.softmax();
-  float sum = 0;
+  double sum = 0;
   std::size_t n = 0;
   while (n < candidates.size() && (n < min_keep_ || sum < p_)) {
     // In order as far as needed: n sorted, then twice as many.
@@ -192,7 +192,7 @@ void TypicalStage::apply(Candidates& candidates) {
     return distance[a] != distance[b] ? distance[a] < distance[b] : items[a].id < items[b].id;
   });
   std::vector<bool> keep(items.size());
-  float sum = 0;
+  double sum = 0;
   for (std::size_t n = 0; n < order.size() && (n < min_keep_ || sum <= p_); ++n) {
     keep[order[n]] = true;
     sum += items[order[n]].p;
