@@ -20,4 +20,8 @@ struct Range {
 // parts' ranges follow one another and their sizes differ by at most one. n >= 0.
 Range share(std::int64_t n, Part part);
 
+// The columns of row `token` that fall to `part` when the elements of all rows are divided, in
+// pieces of 16 columns: so one token keeps several parts busy. Empty for most tokens of a batch.
+Range share_columns(std::int64_t tokens, std::int64_t width, std::int64_t token, Part part);
+
 }  // namespace galley::kernels

@@ -6,32 +6,14 @@
 namespace galley::kernels::scalar {
 namespace {
 
-// Calls row(token, begin, end) for the columns of this part: whole tokens, or pieces of them
-// in multiples of 16 columns, so that one token keeps several parts busy.
-template <typename Row>
-void for_columns(std::int64_t tokens, std::int64_t width, Part part, Row row) {
-  const std::int64_t pieces_per_token = (width + 15) / 16;
-  const Range pieces = share(tokens * pieces_per_token, part);
-  for (std::int64_t i = pieces.begin; i < pieces.end;) {
-    const std::int64_t token = i / pieces_per_token;
-    const std::int64_t next_token = (token + 1) * pieces_per_token;
-    const std::int64_t stop = next_token < pieces.end ? next_token : pieces.end;
-    const std::int64_t begin = (i - token * pieces_per_token) * 16;
-    const std::int64_t end = (stop - token * pieces_per_token) * 16;
-    row(token, begin, end < width ? end : width);
-    i = stop;
-  }
-}
-
 float activation(Activation f, float x) {
   switch (f) {
     case Activation::kSilu:
-      return x * sigmoid(x);
+      return silu(x);
     case Activation::kGeluTanh:
-      // (1 + tanh u) / 2 is sigmoid(2 u), which does not cancel where x is negative.
-      return x * sigmoid(x * std::fma(x * x, 0.071354816f, 1.5957691f));
+      return gelu_tanh(x);
     case Activation::kGeluErf:
-      return x * normal_cdf(x);
+      return gelu_erf(x);
     case Activation::kRelu:
       return x < 0.0f ? 0.0f : x;
     case Activation::kReluSquared:
@@ -45,40 +27,46 @@ float activation(Activation f, float x) {
 }  // namespace
 
 void add(const AddArgs& args, Part part) {
-  for_columns(args.tokens, args.width, part, [&](auto token, auto begin, auto end) {
+  for (std::int64_t token = 0; token < args.tokens; ++token) {
+    const Range columns = share_columns(args.tokens, args.width, token, part);
     const float* a = args.a + token * args.a_stride;
     const float* b = args.b + token * args.b_stride;
     float* y = args.y + token * args.y_stride;
-    for (auto i = begin; i < end; ++i) y[i] = a[i] + b[i];
-  });
+    for (std::int64_t i = columns.begin; i < columns.end; ++i) y[i] = a[i] + b[i];
+  }
 }
 
 void scale(const ScaleArgs& args, Part part) {
-  for_columns(args.tokens, args.width, part, [&](auto token, auto begin, auto end) {
+  for (std::int64_t token = 0; token < args.tokens; ++token) {
+    const Range columns = share_columns(args.tokens, args.width, token, part);
     const float* x = args.x + token * args.x_stride;
     float* y = args.y + token * args.y_stride;
-    for (auto i = begin; i < end; ++i) y[i] = x[i] * args.factor;
-  });
+    for (std::int64_t i = columns.begin; i < columns.end; ++i) y[i] = x[i] * args.factor;
+  }
 }
 
 void softcap(const SoftcapArgs& args, Part part) {
-  for_columns(args.tokens, args.width, part, [&](auto token, auto begin, auto end) {
+  for (std::int64_t token = 0; token < args.tokens; ++token) {
+    const Range columns = share_columns(args.tokens, args.width, token, part);
     const float* x = args.x + token * args.x_stride;
     float* y = args.y + token * args.y_stride;
-    for (auto i = begin; i < end; ++i) y[i] = args.cap * tanh(x[i] / args.cap);
-  });
+    for (std::int64_t i = columns.begin; i < columns.end; ++i) {
+      y[i] = args.cap * tanh(x[i] / args.cap);
+    }
+  }
 }
 
 void activate(const ActivateArgs& args, Part part) {
-  for_columns(args.tokens, args.width, part, [&](auto token, auto begin, auto end) {
+  for (std::int64_t token = 0; token < args.tokens; ++token) {
+    const Range columns = share_columns(args.tokens, args.width, token, part);
     const float* x = args.x + token * args.x_stride;
     const float* up = args.up ? args.up + token * args.up_stride : nullptr;
     float* y = args.y + token * args.y_stride;
-    for (auto i = begin; i < end; ++i) {
+    for (std::int64_t i = columns.begin; i < columns.end; ++i) {
       const float value = activation(args.f, x[i]);
       y[i] = up ? value * up[i] : value;
     }
-  });
+  }
 }
 
 }  // namespace galley::kernels::scalar
