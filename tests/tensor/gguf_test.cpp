@@ -10,14 +10,15 @@
 #include <string>
 #include <vector>
 
-#include "tensor/gguf_writer.h"
 #include "tests/tensor/raw_gguf.h"
+#include "tests/tensor/sample_gguf.h"
 #include "tests/tensor/walk_gguf.h"
 
 namespace galley {
 namespace {
 
 using test::RawGguf;
+using test::small_file;
 
 // What `action` throws; fails the test if it throws nothing.
 template <typename Action>
@@ -29,34 +30,6 @@ std::string message_of(Action action) {
   }
   ADD_FAILURE() << "no error";
   return {};
-}
-
-// A small file with one of everything; its last tensor ends without padding.
-std::vector<std::byte> small_file() {
-  GgufWriter writer;
-  writer.set_string("general.architecture", "test");
-  writer.set_uint32("a.uint32", 4'000'000'000u);
-  writer.set_int32("a.int32", -5);
-  writer.set_uint64("a.uint64", ~std::uint64_t{0});
-  writer.set_float32("a.float32", 1.5f);
-  writer.set_bool("a.bool", true);
-  const std::vector<std::string> words = {"one", "", "three"};
-  writer.set_string_array("a.words", words);
-  const std::vector<std::int32_t> ints = {1, -2, 3};
-  writer.set_int32_array("a.ints", ints);
-  const std::vector<float> floats = {0.5f, -2.5f};
-  writer.set_float32_array("a.floats", floats);
-
-  static const std::vector<float> matrix = {1, 2, 3, 4, 5, 6};
-  static const std::vector<std::byte> blocks(2 * 34, std::byte{1});
-  static const std::vector<float> last(8, 7.0f);
-  const std::int64_t matrix_shape[] = {2, 3};
-  const std::int64_t blocks_shape[] = {2, 1, 32};
-  const std::int64_t last_shape[] = {8};
-  writer.add_tensor("matrix", DType::kF32, matrix_shape, std::as_bytes(std::span(matrix)));
-  writer.add_tensor("blocks", DType::kQ8_0, blocks_shape, blocks);
-  writer.add_tensor("last", DType::kF32, last_shape, std::as_bytes(std::span(last)));
-  return writer.to_bytes();
 }
 
 TEST(Gguf, ReadsWhatTheWriterWrote) {
