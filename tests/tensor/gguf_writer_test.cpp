@@ -67,8 +67,10 @@ TEST(GgufWriter, RandomFilesAreReadBackTheSame) {
       const DTypeInfo& info = all_dtypes()[random() % all_dtypes().size()];
       std::vector<std::int64_t> shape;
       const auto n_outer = random() % 4;
-      for (std::uint32_t d = 0; d < n_outer; ++d) shape.push_back(1 + random() % 3);
-      shape.push_back(info.block_elements * (1 + random() % 3));
+      for (std::uint32_t d = 0; d < n_outer; ++d) {
+        shape.push_back(static_cast<std::int64_t>(1 + random() % 3));
+      }
+      shape.push_back(info.block_elements * static_cast<std::int64_t>(1 + random() % 3));
       std::int64_t n_bytes = row_bytes(info.type, shape.back());
       for (std::size_t d = 0; d + 1 < shape.size(); ++d) n_bytes *= shape[d];
       contents.emplace_back(static_cast<std::size_t>(n_bytes));
