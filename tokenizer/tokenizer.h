@@ -67,9 +67,9 @@ struct MergeStep {
 struct WordSteps {
   PreToken place;
   std::string word;                  // as the algorithm sees it: bytes spelled, spaces escaped
-  std::vector<std::string> symbols;  // the start: single characters, or the whole word
-  std::vector<MergeStep> merges;     // in the order they were applied; empty for the kinds
-                                     // that do not merge
+  std::vector<std::string> symbols;  // what merging starts from: single characters, or the
+                                     // whole word; empty for the kinds that do not merge
+  std::vector<MergeStep> merges;     // in the order they were applied
   std::vector<TokenId> ids;
 };
 
@@ -86,7 +86,7 @@ class Tokenizer {
   ~Tokenizer();
 
   // The ids of `text`, which may hold any bytes, NUL and invalid UTF-8 too. Takes O(n log n).
-  // REQUIRES: has_vocab().
+  // Throws Error kUsage for a text of 1 GiB or more. REQUIRES: has_vocab().
   std::vector<TokenId> encode(std::string_view text, EncodeOptions options = {}) const;
 
   // The bytes of one token as they are printed. Control and unknown tokens give their text if
@@ -96,9 +96,8 @@ class Tokenizer {
   // The joined pieces of `ids`.
   std::string decode(std::span<const TokenId> ids, bool show_special = true) const;
 
-  // The steps of encode, for showing. Where the text is cut before merging:
-  std::vector<PreToken> pre_tokens(std::string_view text, EncodeOptions options = {}) const;
-  // ... and how each part becomes ids (without the BOS and EOS that add_special adds).
+  // The steps of encode, for showing: how the text is cut, and how each part becomes ids. Without
+  // the BOS and EOS that add_special adds. REQUIRES: has_vocab().
   std::vector<WordSteps> explain(std::string_view text, EncodeOptions options = {}) const;
 
   bool has_vocab() const { return kind() != TokenizerKind::kNone; }
