@@ -61,7 +61,9 @@ SentencePiece::SentencePiece(const Vocabulary& vocabulary) : vocabulary_(&vocabu
 // What is merged for `text`: a space in front if the model wants one, spaces as marks.
 std::string SentencePiece::prepare(std::string_view text, bool after_special) const {
   const bool adds_space = vocabulary_->adds_space_prefix && after_special;
-  return escape_spaces((adds_space ? " " : "") + std::string(text));
+  std::string prepared(adds_space ? kSpaceMark : "");
+  prepared += escape_spaces(text);
+  return prepared;
 }
 
 void SentencePiece::append_ids(std::string_view symbol, std::vector<TokenId>& ids) const {
