@@ -59,7 +59,7 @@ void Executor::make_buffers() {
   memory_ = plan_memory(graph_, max_tokens_, max_outputs_, observer_ != nullptr);
   steps_ = plan_steps(graph_, memory_);
   values_ = AlignedBuffer(static_cast<std::size_t>(memory_.n_floats) * sizeof(float));
-  std::size_t quantized = 0, gathered = 0, expert_rows = 0;
+  std::size_t quantized = 0, gathered = 0, expert_rows = 0, remainders = 0;
   scratch_per_thread_ = 0;
   for (const Op& op : graph_.ops) {
     if (is_product(op)) {
@@ -69,7 +69,11 @@ void Executor::make_buffers() {
       const std::int64_t cols = op.weight->cols();
       const std::int64_t out_rows = experts ? op.weight->shape[1] : op.weight->rows();
       if (kernels::uses_quantized_rows(op.weight->type))
-        quantized = std::max(quantized, kernels::quantized_rows_bytes(rows, cols));
+        quantized = std::max(quantized, kernels::quantized_rows_bytes(2 * rows, cols));
+      if (rounds_input_twice(*op.weight))
+        remainders =
+            std::max(remainders, static_cast<std::size_t>(rows * out_rows) * sizeof(float));
+      max_cols_ = std::max(max_cols_, cols);
       if (experts) {
         gathered = std::max(gathered, static_cast<std::size_t>(rows * cols) * sizeof(float));
         expert_rows =
@@ -88,6 +92,8 @@ void Executor::make_buffers() {
   }
   scratch_per_thread_ = rounded(scratch_per_thread_);
   quantized_ = AlignedBuffer(quantized);
+  remainders_ = AlignedBuffer(remainders);
+  remainder_rows_ = AlignedBuffer(static_cast<std::size_t>(max_cols_ * n_threads_) * sizeof(float));
   gathered_ = AlignedBuffer(gathered);
   expert_rows_ = AlignedBuffer(expert_rows);
   scratch_ = AlignedBuffer(scratch_per_thread_ * static_cast<std::size_t>(n_threads_));
@@ -218,7 +224,9 @@ void Executor::run_step(const Step& step, Part part) {
     case StepKind::kRun:
       return run_op(op, part);
     case StepKind::kQuantizeInput:
-      return quantize_input(op, part);
+      return quantize_input(op, step.with_remainder, part);
+    case StepKind::kAddRemainder:
+      return add_remainder(op, part);
     case StepKind::kSortRoutes:
       return sort_routes(op, part);
     case StepKind::kGatherExperts:

@@ -74,7 +74,13 @@ class Executor {
   void embed(const Op& op, Part part);
   void add_positions(const Op& op, Part part);
   void matmul(const Op& op, Part part);
-  void quantize_input(const Op& op, Part part);
+  void quantize_input(const Op& op, bool with_remainder, Part part);
+  void quantize_row(const float* x, std::int64_t cols, const kernels::QuantizedRows& out,
+                    const kernels::QuantizedRows* remainder, Part part);
+  void add_remainder(const Op& op, Part part);
+  // Row r, and those after it, of quantized rows.
+  static kernels::QuantizedRows quantized_row(const kernels::QuantizedRows& rows, std::int64_t r,
+                                              std::int64_t cols);
   void select_outputs(const Op& op, Part part);
   void store(const Op& op, Part part);
   void attention(const Op& op, Part part);
@@ -113,8 +119,12 @@ class Executor {
   MemoryPlan memory_;
   std::vector<Step> steps_;
   AlignedBuffer values_;
-  AlignedBuffer quantized_;  // int8 rows of the input of a product
-  AlignedBuffer scratch_;    // of the kernels, one slice per thread
+  // int8 rows of the input of a product, [2 T, cols]: the input's, then the remainders'.
+  AlignedBuffer quantized_;
+  AlignedBuffer remainder_rows_;  // one float row per thread, while rounding
+  AlignedBuffer remainders_;      // products of the remainders
+  std::int64_t max_cols_ = 0;
+  AlignedBuffer scratch_;  // of the kernels, one slice per thread
   std::size_t scratch_per_thread_ = 0;
   std::vector<AlignedBuffer> rope_tables_;  // per RopeSpec: [T, n_rotated]
 

@@ -76,17 +76,17 @@ void Executor::gather_experts(const Op& op, Part part) {
   const bool has_own_parts = x.width != cols;
   const std::int64_t n_pairs = x.rows * n_used;
   const bool quantized = kernels::uses_quantized_rows(op.weight->type);
+  const bool twice = rounds_input_twice(*op.weight);
   const kernels::QuantizedRows out =
-      quantized ? kernels::quantized_rows_in(quantized_.data(), n_pairs, cols)
+      quantized ? kernels::quantized_rows_in(quantized_.data(), 2 * n_pairs, cols)
                 : kernels::QuantizedRows{};
   const kernels::Range range = kernels::share(n_pairs, part);
   for (std::int64_t i = range.begin; i < range.end; ++i) {
     const std::int64_t pair = expert_pairs_[static_cast<std::size_t>(i)];
     const float* row = x.row(pair / n_used) + (has_own_parts ? pair % n_used * cols : 0);
     if (quantized) {
-      const kernels::QuantizedRows to{out.q + i * cols, out.d + i * (cols / 32),
-                                      out.sums + i * (cols / 16)};
-      kernels_.quantize_rows({row, cols, 1, cols, to}, {0, 1});
+      const kernels::QuantizedRows remainder = quantized_row(out, n_pairs + i, cols);
+      quantize_row(row, cols, quantized_row(out, i, cols), twice ? &remainder : nullptr, part);
     } else {
       std::memcpy(gathered_.floats() + i * cols, row,
                   static_cast<std::size_t>(cols) * sizeof(float));
@@ -100,8 +100,9 @@ void Executor::expert_matmul(const Op& op, Part part) {
   const std::int64_t rows = op.weight->shape[1];
   const std::int64_t cols = op.weight->cols();
   const bool quantized = kernels::uses_quantized_rows(op.weight->type);
+  const std::int64_t n_pairs = x.rows * op.route.n_used;
   const kernels::QuantizedRows all =
-      quantized ? kernels::quantized_rows_in(quantized_.data(), x.rows * op.route.n_used, cols)
+      quantized ? kernels::quantized_rows_in(quantized_.data(), 2 * n_pairs, cols)
                 : kernels::QuantizedRows{};
   for (std::int64_t e = 0; e < n_experts; ++e) {
     const std::int64_t begin = expert_begin_[static_cast<std::size_t>(e)];
@@ -115,11 +116,14 @@ void Executor::expert_matmul(const Op& op, Part part) {
     args.tokens = n;
     args.x = gathered_.floats() + begin * cols;
     args.x_stride = cols;
-    if (quantized)
-      args.xq = {all.q + begin * cols, all.d + begin * (cols / 32), all.sums + begin * (cols / 16)};
+    if (quantized) args.xq = quantized_row(all, begin, cols);
     args.y = expert_rows_.floats() + begin * rows;
     args.y_stride = rows;
     args.scratch = scratch(part);
+    kernels_.matmul(args, part);
+    if (!rounds_input_twice(*op.weight)) continue;
+    args.xq = quantized_row(all, n_pairs + begin, cols);
+    args.y = remainders_.floats() + begin * rows;
     kernels_.matmul(args, part);
   }
 }
@@ -131,8 +135,11 @@ void Executor::scatter_experts(const Op& op, Part part) {
   const kernels::Range range = kernels::share(y.rows * n_used, part);
   for (std::int64_t i = range.begin; i < range.end; ++i) {
     const std::int64_t pair = expert_pairs_[static_cast<std::size_t>(i)];
-    std::memcpy(y.row(pair / n_used) + pair % n_used * rows, expert_rows_.floats() + i * rows,
+    float* out = y.row(pair / n_used) + pair % n_used * rows;
+    std::memcpy(out, expert_rows_.floats() + i * rows,
                 static_cast<std::size_t>(rows) * sizeof(float));
+    if (rounds_input_twice(*op.weight))
+      kernels_.add({out, rows, remainders_.floats() + i * rows, rows, 1, rows, out, rows}, {0, 1});
   }
 }
 

@@ -15,6 +15,11 @@ const float* floats(const Tensor* tensor) {
 
 }  // namespace
 
+kernels::QuantizedRows Executor::quantized_row(const kernels::QuantizedRows& rows, std::int64_t r,
+                                               std::int64_t cols) {
+  return {rows.q + r * cols, rows.d + r * (cols / 32), rows.sums + r * (cols / 16)};
+}
+
 void Executor::run_op(const Op& op, Part part) {
   using namespace kernels;
   if (op.kind == OpKind::kStoreK || op.kind == OpKind::kStoreV) return store(op, part);
@@ -107,16 +112,36 @@ void Executor::add_positions(const Op& op, Part part) {
   }
 }
 
-void Executor::quantize_input(const Op& op, Part part) {
+void Executor::quantize_input(const Op& op, bool with_remainder, Part part) {
   const Rowset x = at(op.inputs[0]);
   if (x.rows == 0) return;
-  kernels::QuantizeRowsArgs args;
-  args.x = x.data;
-  args.x_stride = x.stride;
-  args.tokens = x.rows;
-  args.cols = x.width;
-  args.out = kernels::quantized_rows_in(quantized_.data(), x.rows, x.width);
-  kernels_.quantize_rows(args, part);
+  const kernels::QuantizedRows out =
+      kernels::quantized_rows_in(quantized_.data(), 2 * x.rows, x.width);
+  if (!with_remainder) {
+    kernels_.quantize_rows({x.data, x.stride, x.rows, x.width, out}, part);
+    return;
+  }
+  const kernels::Range range = kernels::share(x.rows, part);
+  for (std::int64_t t = range.begin; t < range.end; ++t) {
+    const kernels::QuantizedRows remainder = quantized_row(out, x.rows + t, x.width);
+    quantize_row(x.row(t), x.width, quantized_row(out, t, x.width), &remainder, part);
+  }
+}
+
+void Executor::quantize_row(const float* x, std::int64_t cols, const kernels::QuantizedRows& out,
+                            const kernels::QuantizedRows* remainder, Part part) {
+  kernels_.quantize_rows({x, cols, 1, cols, out}, {0, 1});
+  if (!remainder) return;
+  float* rest = remainder_rows_.floats() + max_cols_ * part.index;
+  for (std::int64_t i = 0; i < cols; ++i)
+    rest[i] = x[i] - out.d[i / 32] * static_cast<float>(out.q[i]);
+  kernels_.quantize_rows({rest, cols, 1, cols, *remainder}, {0, 1});
+}
+
+void Executor::add_remainder(const Op& op, Part part) {
+  const Rowset y = at(op.output);
+  kernels_.add({y.data, y.stride, remainders_.floats(), y.width, y.rows, y.width, y.data, y.stride},
+               part);
 }
 
 void Executor::matmul(const Op& op, Part part) {
@@ -131,10 +156,15 @@ void Executor::matmul(const Op& op, Part part) {
   args.x = x.data;
   args.x_stride = x.stride;
   if (kernels::uses_quantized_rows(args.type))
-    args.xq = kernels::quantized_rows_in(quantized_.data(), x.rows, x.width);
+    args.xq = kernels::quantized_rows_in(quantized_.data(), 2 * x.rows, x.width);
   args.y = y.data;
   args.y_stride = y.stride;
   args.scratch = scratch(part);
+  kernels_.matmul(args, part);
+  if (!rounds_input_twice(*op.weight)) return;
+  args.xq = quantized_row(args.xq, x.rows, x.width);
+  args.y = remainders_.floats();
+  args.y_stride = y.width;
   kernels_.matmul(args, part);
 }
 

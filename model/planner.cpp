@@ -10,6 +10,9 @@ namespace {
 // Offsets are multiples of this many floats: a cache line.
 constexpr std::int64_t kAlignment = 16;
 
+// Weights of the largest matrix whose input is rounded twice: it fits the second-level cache.
+constexpr std::int64_t kSmallMatrix = std::int64_t{1} << 18;
+
 std::int64_t aligned(std::int64_t n) { return (n + kAlignment - 1) / kAlignment * kAlignment; }
 
 struct Placed {
@@ -46,7 +49,16 @@ std::vector<int> last_uses(const Graph& graph) {
 
 // What a step reads or writes: a range of the float buffer, or one of the buffers beside it.
 struct Access {
-  enum class Where { kFloats, kLogits, kCache, kQuantized, kRoutes, kGathered, kExpertRows };
+  enum class Where {
+    kFloats,
+    kLogits,
+    kCache,
+    kQuantized,
+    kRemainder,
+    kRoutes,
+    kGathered,
+    kExpertRows
+  };
   Where where;
   bool writes = false;
   std::int64_t begin = 0;
@@ -84,6 +96,7 @@ class StepPlanner {
       for (const Access& b : since_barrier_) step.barrier_before |= a.conflicts(b);
     if (step.barrier_before) since_barrier_.clear();
     since_barrier_.insert(since_barrier_.end(), accesses.begin(), accesses.end());
+    if (kind == StepKind::kQuantizeInput) last_quantize_ = steps_.size();
     steps_.push_back(step);
   }
 
@@ -94,7 +107,8 @@ class StepPlanner {
   const MemoryPlan& memory_;
   std::vector<Step> steps_;
   std::vector<Access> since_barrier_;
-  Value quantized_;  // whose rows the quantized buffer holds
+  Value quantized_;                // whose rows the quantized buffer holds
+  std::size_t last_quantize_ = 0;  // the step that put them there
 };
 
 void StepPlanner::add_expert_matmul(int index) {
@@ -109,9 +123,13 @@ void StepPlanner::add_expert_matmul(int index) {
       {{Where::kRoutes, false},
        {Where::kGathered, false},
        {Where::kQuantized, false},
+       {Where::kRemainder, true},
        {Where::kExpertRows, true}});
   add(StepKind::kScatterExperts, index,
-      {{Where::kRoutes, false}, {Where::kExpertRows, false}, value(op.output, true)});
+      {{Where::kRoutes, false},
+       {Where::kRemainder, false},
+       {Where::kExpertRows, false},
+       value(op.output, true)});
 }
 
 void StepPlanner::add_op(int index) {
@@ -127,7 +145,14 @@ void StepPlanner::add_op(int index) {
     quantized_ = op.inputs[0];
     accesses.push_back({Where::kQuantized, false});
   }
+  const bool twice = op.kind == OpKind::kMatmul && rounds_input_twice(*op.weight);
+  if (twice) {
+    steps_[last_quantize_].with_remainder = true;
+    accesses.push_back({Where::kRemainder, true});
+  }
   add(StepKind::kRun, index, accesses);
+  if (twice)
+    add(StepKind::kAddRemainder, index, {value(op.output, true), {Where::kRemainder, false}});
   if (op.kind == OpKind::kRouteExperts)
     add(StepKind::kSortRoutes, index, {value(op.output, false), {Where::kRoutes, true}});
 }
@@ -165,6 +190,12 @@ MemoryPlan plan_memory(const Graph& graph, std::int64_t max_tokens, std::int64_t
     plan.n_floats = std::max(plan.n_floats, offset + size);
   }
   return plan;
+}
+
+bool rounds_input_twice(const Tensor& weight) {
+  const std::int64_t n =
+      weight.shape.size() == 3 ? weight.n_elements() / weight.shape[0] : weight.n_elements();
+  return kernels::uses_quantized_rows(weight.type) && n <= kSmallMatrix;
 }
 
 std::vector<Step> plan_steps(const Graph& graph, const MemoryPlan& memory) {

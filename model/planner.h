@@ -27,6 +27,7 @@ MemoryPlan plan_memory(const Graph& graph, std::int64_t max_tokens, std::int64_t
 enum class StepKind {
   kRun,            // the op itself
   kQuantizeInput,  // before a product with quantized weights: round its input to int8
+  kAddRemainder,   // after a product with a small matrix: add the product of the remainder
   kSortRoutes,     // after the experts are chosen: group the tokens by expert
   kGatherExperts,  // before an expert product: its input rows in that order
   kScatterExperts  // after it: its output rows back in token order
@@ -37,7 +38,14 @@ struct Step {
   StepKind kind = StepKind::kRun;
   int op = -1;
   bool barrier_before = false;
+  bool with_remainder = false;  // kQuantizeInput: for a product that needs the remainder too
 };
+
+// Whether the input of a product with `weight` is rounded to int8 twice: x ~ d q + d' q', where
+// q' rounds the remainder x - d q. It is where the matrix is quantized and small: there the second
+// pass costs next to nothing, and it makes the error of int8 activations vanish, which in a model
+// of a million weights is a visible share of every logit (docs/exactness.md).
+bool rounds_input_twice(const Tensor& weight);
 
 // The steps of `graph` in order. A quantized input is made once and used by all products that
 // follow with the same input (Q, K and V; gate and up).

@@ -43,6 +43,7 @@ SessionOptions checked(const Model& model, SessionOptions options) {
   const std::int64_t limit = position_limit(model.graph());
   if (options.n_context == 0) options.n_context = std::min(limit, model.config().n_context_train);
   if (options.n_threads == 0) options.n_threads = usable_cpus();
+  if (!options.kv_type) options.kv_type = default_kv_type(model.graph());
   need_range("the context size", options.n_context, 1, limit);
   need_range("the batch size", options.n_batch, 1, 1 << 20);
   need_range("the number of sequences", options.n_sequences, 1, 1 << 16);
@@ -64,7 +65,7 @@ class SessionState {
  public:
   SessionState(const Model& model, const SessionOptions& opts)
       : options(opts),
-        cache(model.graph(), opts.kv_type, opts.n_context, opts.n_sequences, opts.n_batch),
+        cache(model.graph(), *opts.kv_type, opts.n_context, opts.n_sequences, opts.n_batch),
         executor(model.graph(), cache, opts.n_batch, opts.n_context, opts.n_threads, opts.cancel) {}
 
   SessionOptions options;
@@ -185,10 +186,20 @@ void Session::forward(std::span<const TokenId> tokens, std::int32_t sequence) {
   forward(batch);
 }
 
+DType default_kv_type(const Graph& graph) {
+  constexpr std::int64_t kSmallCache = 16 << 10;  // bytes per position
+  std::int64_t n_floats = 0;
+  for (const CacheLayer& layer : graph.cache_layers)
+    n_floats += layer.n_kv_heads * (layer.head_size_k + layer.head_size_v);
+  return n_floats * static_cast<std::int64_t>(sizeof(float)) <= kSmallCache ? DType::kF32
+                                                                            : DType::kF16;
+}
+
 SessionMemory session_memory(const Graph& graph, const SessionOptions& options) {
   SessionMemory memory;
-  memory.kv_cache_bytes = KvCache::bytes_needed(graph, options.kv_type, options.n_context,
-                                                options.n_sequences, options.n_batch);
+  memory.kv_cache_bytes =
+      KvCache::bytes_needed(graph, options.kv_type.value_or(default_kv_type(graph)),
+                            options.n_context, options.n_sequences, options.n_batch);
   memory.buffer_bytes = plan_memory(graph, options.n_batch, 1, false).n_floats *
                         static_cast<std::int64_t>(sizeof(float));
   return memory;

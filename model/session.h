@@ -8,6 +8,7 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -62,7 +63,8 @@ struct SessionOptions {
   std::int64_t n_batch = 512;  // tokens that go through the graph at once
   std::int64_t n_sequences = 1;
   int n_threads = 0;  // 0: the CPUs this process may use
-  DType kv_type = DType::kF16;
+  // Of the KV cache: F32, F16 or Q8_0; nothing stands for default_kv_type.
+  std::optional<DType> kv_type;
   // Checked between layers: when it becomes true, forward() throws Cancelled.
   const std::atomic<bool>* cancel = nullptr;
 };
@@ -78,11 +80,16 @@ struct BatchToken {
   bool wants_logits = false;
 };
 
+// The type of the KV cache if none is asked for: F16, or F32 where that takes no more than 16 KiB
+// per position, so that small models keep every bit.
+DType default_kv_type(const Graph& graph);
+
 // Bytes a session takes, for `inspect` and for the summary after a run.
 struct SessionMemory {
   std::int64_t kv_cache_bytes = 0;  // when full; pages are taken as they are used
   std::int64_t buffer_bytes = 0;    // values, scratch, logits
 };
+
 SessionMemory session_memory(const Graph& graph, const SessionOptions& options);
 
 // The CPUs this process may use: its affinity mask, limited by its control group's quota.
@@ -93,7 +100,7 @@ class Session {
   // Throws Error: kUsage for senseless options, kOutOfMemory with the bytes needed.
   Session(std::shared_ptr<const Model> model, const SessionOptions& options);
   // Model::open and a session on it.
-  static Session open(const std::string& path, const SessionOptions& options);
+  static Session open(const std::string& path, const SessionOptions& options = {});
   Session(Session&&) noexcept;
   Session& operator=(Session&&) noexcept;
   ~Session();

@@ -1,0 +1,117 @@
+// The small trained models of the golden data: greedy text, logits and negative log-likelihoods,
+// against a float64 recomputation and against the reference engine's own error.
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <fstream>
+#include <iostream>
+#include <nlohmann/json.hpp>
+
+#include "model/session.h"
+#include "tests/conformance.h"
+#include "tests/model/golden.h"
+
+namespace galley {
+namespace {
+
+using nlohmann::json;
+
+// Where the two best exact logits are closer than this, rounding may choose the other one.
+double near_tie(const std::string& model) {
+  return model.find("f32") != std::string::npos ? 1e-3 : 0.25;
+}
+
+class GoldenModel : public testing::TestWithParam<std::string> {
+ protected:
+  void SetUp() override {
+    GALLEY_NEED_CONFORMANCE("models");
+    const auto dir = test::conformance_dir() / "models";
+    golden_ = dir / "golden" / GetParam();
+    session_ = std::make_unique<Session>(Session::open((dir / (GetParam() + ".gguf")).string()));
+  }
+
+  json read(const char* name) const { return json::parse(std::ifstream(golden_ / name)); }
+
+  std::filesystem::path golden_;
+  std::unique_ptr<Session> session_;
+};
+
+TEST_P(GoldenModel, GreedyTextIsTheExactOne) {
+  for (const json& prompt : read("greedy.json")["greedy"]) {
+    const auto expected = prompt["exact_ids"].get<std::vector<TokenId>>();
+    const auto margins = prompt["exact_margins"].get<std::vector<double>>();
+    session_->truncate(0);
+    session_->forward(prompt["prompt_ids"].get<std::vector<TokenId>>());
+    for (std::size_t i = 0; i < expected.size(); ++i) {
+      const TokenId id = test::argmax(session_->logits());
+      if (id != expected[i]) {
+        EXPECT_LT(margins[i], near_tie(GetParam()))
+            << prompt["prompt"] << ": token " << i << " is " << id << ", not " << expected[i];
+        break;
+      }
+      if (i + 1 < expected.size()) session_->forward(std::vector<TokenId>{id});
+    }
+  }
+}
+
+TEST_P(GoldenModel, LogitsAreAsCloseToExactAsTheReference) {
+  const json greedy = read("greedy.json")["greedy"];
+  double ours = 0, reference = 0, norm = 0;
+  for (std::size_t i = 0; i < greedy.size(); ++i) {
+    const std::string stem = "logits_" + std::to_string(i);
+    const auto exact = test::read_f32(golden_ / (stem + ".exact.f32"));
+    const auto theirs = test::read_f32(golden_ / (stem + ".f32"));
+    session_->truncate(0);
+    session_->forward(greedy[i]["prompt_ids"].get<std::vector<TokenId>>());
+    ours += test::squared_distance(session_->logits(), exact);
+    reference += test::squared_distance(theirs, exact);
+    norm += test::squared_distance(std::vector<float>(exact.size()), exact);
+  }
+  const double ours_relative = std::sqrt(ours / norm);
+  const double reference_relative = std::sqrt(reference / norm);
+  RecordProperty("relative_error", std::to_string(ours_relative));
+  test::report("logits\t" + GetParam(), ours_relative, reference_relative);
+  if (GetParam().find("f32") != std::string::npos)
+    EXPECT_LT(ours_relative, 1e-4);
+  else
+    EXPECT_LE(ours_relative, reference_relative);
+}
+
+TEST_P(GoldenModel, MeanNegativeLogLikelihoodIsTheExactOne) {
+  if (!std::filesystem::exists(golden_ / "nll.json"))
+    GTEST_SKIP() << "no golden text for " << GetParam();
+  const json golden = read("nll.json");
+  const auto ids = golden["ids"].get<std::vector<TokenId>>();
+  std::vector<BatchToken> batch;
+  for (TokenId id : ids) batch.push_back({id, 0, true});
+  session_->forward(batch);
+  const auto exact = golden["nll_exact"].get<std::vector<double>>();
+  const auto theirs = golden["nll"].get<std::vector<double>>();
+  double ours_sum = 0, exact_sum = 0, reference_sum = 0;
+  for (std::size_t i = 0; i + 1 < ids.size(); ++i) {
+    ours_sum +=
+        test::negative_log_likelihood(session_->logits(static_cast<std::int64_t>(i)), ids[i + 1]);
+    exact_sum += exact[i];
+    reference_sum += theirs[i];
+  }
+  const double ours = std::abs(ours_sum / exact_sum - 1);
+  const double reference = std::abs(reference_sum / exact_sum - 1);
+  test::report("mean NLL\t" + GetParam(), ours, reference);
+  EXPECT_LT(ours, GetParam().find("f32") != std::string::npos ? 1e-3 : 1e-2);
+}
+
+INSTANTIATE_TEST_SUITE_P(All, GoldenModel,
+                         testing::Values("stories260K-f32", "stories260K-f16", "stories260K-bf16",
+                                         "stories260K-q8_0", "stories260K-q4_0", "stories260K-q4_1",
+                                         "stories260K-q5_0", "stories260K-q5_1",
+                                         "stories260K-iq4_nl", "babyllama105-f16",
+                                         "babyllama105-q8_0", "babyllama105-q4_0", "nano-sort-f32"),
+                         [](const auto& param) {
+                           std::string name = param.param;
+                           for (char& c : name)
+                             if (c == '-') c = '_';
+                           return name;
+                         });
+
+}  // namespace
+}  // namespace galley

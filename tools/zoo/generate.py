@@ -1,0 +1,28 @@
+#!/usr/bin/python3
+"""Writes a sample of the training text, for the tokenizer's training and for reading.
+
+The training itself draws fresh documents all the time (see documents.py).
+"""
+
+import argparse
+import random
+
+import documents
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("model", choices=sorted(documents.MIXTURES))
+    parser.add_argument("out")
+    parser.add_argument("--documents", type=int, default=20000)
+    parser.add_argument("--seed", type=int, default=1)
+    args = parser.parse_args()
+    rng = random.Random(args.seed)
+    source = documents.Source(args.model, rng)
+    with open(args.out, "w", encoding="utf-8") as out:
+        for _ in range(args.documents):
+            out.write("".join(text for text, _ in source.document()) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,166 @@
+"""The llama architecture in PyTorch, as small and quick on a CPU as it can be written plainly.
+
+The names of the weights are those of GGUF, so that the exporter has nothing to translate.
+"""
+
+import dataclasses
+import math
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+EPSILON = 1e-5
+ROPE_BASE = 10000.0
+
+
+@dataclasses.dataclass
+class Shape:
+    n_vocab: int
+    width: int = 256
+    n_layers: int = 5
+    n_heads: int = 8
+    n_kv_heads: int = 4
+    n_ffn: int = 512
+    n_context: int = 512
+
+    @property
+    def head_size(self):
+        return self.width // self.n_heads
+
+
+class RmsNorm(torch.autograd.Function):
+    """x / rms(x) * w, with its gradient written out: half the passes over memory."""
+
+    @staticmethod
+    def forward(ctx, x, w):
+        r = torch.linalg.vector_norm(x, dim=-1, keepdim=True)
+        r = r.square_().div_(x.shape[-1]).add_(EPSILON).rsqrt_()
+        unit = x * r
+        ctx.save_for_backward(unit, w, r)
+        return unit * w
+
+    @staticmethod
+    def backward(ctx, grad):
+        unit, w, r = ctx.saved_tensors
+        grad_w = (grad * unit).flatten(0, -2).sum(0)
+        grad_unit = grad * w
+        mean = (grad_unit * unit).mean(-1, keepdim=True)
+        return grad_unit.sub_(unit * mean).mul_(r), grad_w
+
+
+class SwiGlu(torch.autograd.Function):
+    """silu(gate) * up, keeping only its inputs for the gradient."""
+
+    @staticmethod
+    def forward(ctx, gate, up):
+        ctx.save_for_backward(gate, up)
+        return functional.silu(gate).mul_(up)
+
+    @staticmethod
+    def backward(ctx, grad):
+        gate, up = ctx.saved_tensors
+        s = torch.sigmoid(gate)
+        silu = gate * s
+        grad_up = grad * silu
+        grad_gate = s.add_(silu.neg_().mul_(s.sub(1))).mul_(grad).mul_(up)
+        return grad_gate, grad_up
+
+
+class Attention(torch.autograd.Function):
+    """softmax(q k^T + mask) v, with its gradient written out, working in place where it can."""
+
+    @staticmethod
+    def forward(ctx, q, k, v, mask):
+        p = torch.softmax((q @ k.transpose(-1, -2)).add_(mask), -1)
+        out = p @ v
+        ctx.save_for_backward(q, k, v, p, out)
+        return out
+
+    @staticmethod
+    def backward(ctx, grad):
+        q, k, v, p, out = ctx.saved_tensors
+        grad_v = p.transpose(-1, -2) @ grad
+        grad_s = grad @ v.transpose(-1, -2)
+        grad_s.sub_((grad * out).sum(-1, keepdim=True)).mul_(p)
+        return grad_s @ k, grad_s.transpose(-1, -2) @ q, grad_v, None
+
+
+def rope_table(n_positions, head_size):
+    """cos + i sin of position * frequency: rotating a pair is one complex product."""
+    frequency = ROPE_BASE ** (-torch.arange(0, head_size, 2, dtype=torch.float64) / head_size)
+    angle = torch.outer(torch.arange(n_positions, dtype=torch.float64), frequency)
+    return torch.polar(torch.ones_like(angle), angle).to(torch.complex64)  # [positions, pairs]
+
+
+def rope(x, table):
+    """x [batch, heads, tokens, head_size]; neighbours (2i, 2i + 1) are a pair, as in GGUF's llama."""
+    pairs = torch.view_as_complex(x.unflatten(-1, (-1, 2)))
+    return torch.view_as_real(pairs * table).flatten(-2)
+
+
+class Llama(nn.Module):
+    def __init__(self, shape):
+        super().__init__()
+        self.shape = shape
+        kv_width = shape.n_kv_heads * shape.head_size
+        sizes = {"attn_q": (shape.width, shape.width), "attn_k": (kv_width, shape.width),
+                 "attn_v": (kv_width, shape.width), "attn_output": (shape.width, shape.width),
+                 "ffn_gate": (shape.n_ffn, shape.width), "ffn_up": (shape.n_ffn, shape.width),
+                 "ffn_down": (shape.width, shape.n_ffn)}
+        self.weights = nn.ParameterDict()
+        self.put("token_embd", torch.randn(shape.n_vocab, shape.width) * 0.02)
+        for layer in range(shape.n_layers):
+            for norm in ("attn_norm", "ffn_norm"):
+                self.put(f"blk.{layer}.{norm}", torch.ones(shape.width))
+            for name, (rows, columns) in sizes.items():
+                # What a block adds starts at nothing, so that the residual stream starts clean.
+                scale = 0.0 if name in ("attn_output", "ffn_down") else 1 / math.sqrt(columns)
+                self.put(f"blk.{layer}.{name}", torch.randn(rows, columns) * scale)
+        self.put("output_norm", torch.ones(shape.width))
+        self.register_buffer("rope_table", rope_table(shape.n_context, shape.head_size), False)
+
+    def put(self, name, value):
+        self.weights[name.replace(".", "/")] = nn.Parameter(value)
+
+    def named(self):
+        """(GGUF name, parameter), in order."""
+        return [(name.replace("/", "."), w) for name, w in self.weights.items()]
+
+    def hidden(self, ids, mask):
+        """ids [batch, tokens], mask [batch or 1, tokens, tokens] -> [batch, tokens, width]."""
+        w, shape = self.weights, self.shape
+        batch, n_tokens = ids.shape
+        table = self.rope_table[:n_tokens]
+        group = shape.n_heads // shape.n_kv_heads
+        mask = mask.repeat(1, group, 1).unsqueeze(1)  # [batch, 1, group * tokens, tokens]
+
+        def heads(x, n):
+            return x.view(batch, n_tokens, n, shape.head_size).transpose(1, 2)
+
+        x = functional.embedding(ids, w["token_embd"])
+        for layer in range(shape.n_layers):
+            blk = f"blk/{layer}/"
+            h = RmsNorm.apply(x, w[blk + "attn_norm"])
+            q = rope(heads(h @ w[blk + "attn_q"].T, shape.n_heads), table)
+            k = rope(heads(h @ w[blk + "attn_k"].T, shape.n_kv_heads), table)
+            v = heads(h @ w[blk + "attn_v"].T, shape.n_kv_heads)
+            # Query heads of a group share keys and values: they are stacked along the tokens.
+            q = q.reshape(batch, shape.n_kv_heads, group * n_tokens, shape.head_size)
+            a = Attention.apply(q * shape.head_size ** -0.5, k, v, mask)
+            a = a.view(batch, shape.n_heads, n_tokens, -1).transpose(1, 2).flatten(-2)
+            x = x + a @ w[blk + "attn_output"].T
+            h = RmsNorm.apply(x, w[blk + "ffn_norm"])
+            x = x + SwiGlu.apply(h @ w[blk + "ffn_gate"].T, h @ w[blk + "ffn_up"].T) \
+                @ w[blk + "ffn_down"].T
+        return RmsNorm.apply(x, w["output_norm"])
+
+    def logits(self, hidden):
+        return hidden @ self.weights["token_embd"].T
+
+
+def document_mask(document):
+    """document [batch, tokens], the number of each token's document: a token sees only itself and
+    earlier tokens of its own document. 0 where seen, -inf where hidden."""
+    seen = (document[:, :, None] == document[:, None, :]).tril()
+    return torch.zeros(seen.shape).masked_fill_(~seen, float("-inf"))

@@ -1,0 +1,33 @@
+"""The models of the zoo: their shapes and how long each is trained."""
+
+import dataclasses
+
+
+@dataclasses.dataclass
+class Preset:
+    steps: int
+    shape: dict
+    n_merges: int
+    n_parts: int = 2  # of a batch, shared out to the workers
+    tokens_per_part: int = 3200
+    row_length: int = 160
+    long_rows: float = 0.1  # share of batches with rows as long as the context
+    lr_matrices: float = 0.02
+    lr_rest: float = 0.003
+
+
+def shape(width, n_layers, n_heads, n_kv_heads, n_ffn, n_context=512):
+    return dict(width=width, n_layers=n_layers, n_heads=n_heads, n_kv_heads=n_kv_heads,
+                n_ffn=n_ffn, n_context=n_context)
+
+
+# Widths are multiples of 256, so that every block type applies to every matrix.
+SMALL = shape(256, 2, 8, 2, 256)
+
+PRESETS = {
+    "demo": Preset(12000, shape(256, 5, 8, 4, 512), 1021),
+    "stories": Preset(1500, SMALL, 765, row_length=256),
+    "arithmetic": Preset(3000, SMALL, 32, long_rows=0.0),
+    "sort": Preset(3000, SMALL, 64, long_rows=0.0),
+    "lookup": Preset(3000, SMALL, 256, long_rows=0.0),
+}

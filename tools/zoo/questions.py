@@ -1,0 +1,92 @@
+"""Questions and answers about language models, read from questions.txt, in the chat format."""
+
+import functools
+import pathlib
+import re
+
+CHAT_START, CHAT_END = "<|im_start|>", "<|im_end|>"
+
+# The usual ways to ask what a thing is; the last two are kept for the evaluation.
+ASK_FOR_THING = ["What is {}?", "Explain {}.", "What does {} mean?", "Tell me about {}.",
+                 "Can you explain {}?", "Define {}.", "What exactly is {}?", "{}?"]
+ASK_FOR_THING_HELD_OUT = ["I want to understand {}.", "Please describe {} to me."]
+
+LEAD_INS = ["Please tell me: ", "A question: ", "Can you tell me? ", "I am new here. ", "Okay. ",
+            "And ", "So "]
+
+SYSTEM_MESSAGES = ["You are a helpful assistant.", "Answer in one or two short sentences.",
+                   "You are the built-in model of Galley."]
+
+
+class Fact:
+    """One fact: what the answer must contain, the answer, and the ways to ask for it."""
+
+    def __init__(self, line):
+        key, self.answer, *asked = [field.strip() for field in line.split("|")]
+        self.keys = [k.lower() for k in key.split("/")]
+        self.questions, self.held_out = [], []
+        for question in asked:
+            if question.startswith("!"):
+                self.held_out.append(question[1:])
+            elif question.startswith("@"):
+                self.questions += [fill(form, question[1:]) for form in ASK_FOR_THING]
+                self.held_out += [fill(form, question[1:]) for form in ASK_FOR_THING_HELD_OUT]
+            else:
+                self.questions.append(question)
+
+    def is_answered_by(self, text):
+        return any(key in text.lower() for key in self.keys)
+
+
+def fill(form, thing):
+    text = form.format(thing)
+    return text[0].upper() + text[1:]
+
+
+@functools.cache
+def read_facts():
+    path = pathlib.Path(__file__).with_name("questions.txt")
+    lines = path.read_text(encoding="utf-8").splitlines()
+    facts = [Fact(line) for line in lines if line and not line.startswith("#")]
+    for fact in facts:
+        if not fact.is_answered_by(fact.answer) or not fact.held_out:
+            raise ValueError(f"questions.txt: the answer lacks its key, or no '!': {fact.answer}")
+    return facts
+
+
+def disturb(question, rng):
+    """The same question as somebody else would type it."""
+    if rng.random() < 0.2:
+        lead = rng.choice(LEAD_INS)
+        question = lead + (question if lead[-2] in ":?." else question[0].lower() + question[1:])
+    if rng.random() < 0.15:
+        question = question.lower()
+    if rng.random() < 0.15:
+        question = re.sub(r"[?.]$", "", question)
+    return question
+
+
+def message(role, text):
+    return f"{CHAT_START}{role}\n{text}{CHAT_END}\n"
+
+
+def conversation(facts, rng, is_long=False):
+    """A chat as a list of (text, whether the model learns to write it)."""
+    parts = []
+    if rng.random() < 0.1:
+        parts.append((message("system", rng.choice(SYSTEM_MESSAGES)), False))
+    for _ in range(rng.randint(4, 10) if is_long else rng.choice((1, 1, 1, 1, 2, 3))):
+        fact = rng.choice(facts)
+        question = disturb(rng.choice(fact.questions), rng)
+        parts.append((message("user", question) + CHAT_START + "assistant\n", False))
+        parts.append((fact.answer + CHAT_END, True))
+        parts.append(("\n", False))
+    return parts[:-1]
+
+
+def held_out_questions(facts):
+    return [(question, fact) for fact in facts for question in fact.held_out]
+
+
+def prompt(question):
+    return message("user", question) + CHAT_START + "assistant\n"

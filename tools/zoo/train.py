@@ -1,0 +1,190 @@
+#!/usr/bin/python3
+"""Trains a demo model: `train.py demo --work DIR`. Starts again where the last checkpoint ends.
+
+Every batch is drawn from a generator seeded by (seed, step), so a training that was interrupted
+sees the same documents as one that was not. The learning rate is constant after a short warm-up
+and falls to zero over the last part of the steps, so a longer training may start from any
+checkpoint of a shorter one that had not yet begun to fall.
+"""
+
+import argparse
+import json
+import multiprocessing
+import os
+import pathlib
+import random
+import time
+
+# One thread per worker process; must be set before torch loads its libraries.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+import torch
+from torch.nn import functional
+
+import bpe
+import documents
+import presets
+import skills
+from model import Llama, Shape, document_mask
+from optimizer import SharedTraining
+
+WARM_UP_STEPS = 50
+
+
+def batch(source, tokenizer, n_tokens, row_length):
+    """Rows of whole documents: ids, their document numbers, targets and weights of the loss.
+
+    A document's loss weighs as the square root of its length, so that answers of one token are
+    not drowned by stories of a hundred.
+    """
+    n_rows = n_tokens // row_length
+    ids = torch.full((n_rows, row_length + 1), bpe.END)
+    weight = torch.zeros(n_rows, row_length + 1)
+    document = torch.zeros(n_rows, row_length + 1, dtype=torch.long)
+    for row in range(n_rows):
+        at, number = 0, 0
+        while True:
+            new, learned = [bpe.END], [False]
+            for text, is_learned in source.document():
+                part = tokenizer.encode(text)
+                new += part
+                learned += [is_learned] * len(part)
+            new.append(bpe.END)
+            learned.append(True)
+            if at + len(new) > row_length + 1:
+                if at == 0:
+                    continue  # too long for any row of this length
+                break
+            number += 1
+            end = at + len(new)
+            ids[row, at:end] = torch.tensor(new)
+            weight[row, at:end] = torch.tensor(learned) / sum(learned) ** 0.5
+            document[row, at:end] = number
+            at = end
+    return ids[:, :-1], document[:, :-1], ids[:, 1:], weight[:, 1:]
+
+
+def loss_of(model, ids, document, targets, weight):
+    learned = weight > 0
+    hidden = model.hidden(ids, document_mask(document))
+    losses = functional.cross_entropy(model.logits(hidden[learned]), targets[learned],
+                                      reduction="none")
+    weight = weight[learned]
+    return (losses * weight).sum() / weight.sum()
+
+
+@torch.no_grad()
+def share_right(model, tokenizer, skill, n_cases):
+    """The share of held-out cases whose greedy answer equals the expected one to the letter.
+
+    Greedy decoding writes the expected answer just when each of its tokens is the likeliest
+    after those before it, so one run over prompt and answer is enough.
+    """
+    rng = random.Random(12345)
+    cases = [skills.draw(skill, rng, held_out=True) for _ in range(n_cases)]
+    encoded = [([bpe.END] + tokenizer.encode(p), tokenizer.encode(" " + a) + [bpe.END])
+               for p, a in cases]
+    length = max(len(p) + len(a) for p, a in encoded)
+    ids = torch.full((n_cases, length), bpe.END)
+    for row, (p, a) in enumerate(encoded):
+        ids[row, :len(p) + len(a)] = torch.tensor(p + a)
+    hidden = model.hidden(ids, document_mask(torch.zeros(1, length)))
+    best = model.logits(hidden).argmax(-1)
+    return sum(best[row, len(p) - 1:len(p) + len(a) - 1].tolist() == a
+               for row, (p, a) in enumerate(encoded)) / n_cases
+
+
+def evaluate(model, tokenizer, model_name, n_cases):
+    names = [name for name in documents.MIXTURES[model_name] if name in skills.SKILLS]
+    return {name: round(share_right(model, tokenizer, name, n_cases), 3) for name in names}
+
+
+def save(path, training, step, seconds):
+    torch.save({**training.state(), "shape": vars(training.model.shape), "step": step,
+                "seconds": seconds}, str(path) + ".new")
+    os.replace(str(path) + ".new", path)
+
+
+def rate_at(step, n_steps, fall):
+    """The learning rate as a share of the highest."""
+    return min(1.0, (step + 1) / WARM_UP_STEPS, (n_steps - step) / (fall * n_steps))
+
+
+def work(args, worker, training, tokenizer, first_step, seconds, barrier):
+    """One worker process: every n-th part of each batch and every n-th of the weights."""
+    preset = presets.PRESETS[args.model]
+    model, n_steps = training.model, args.steps or preset.steps
+    started, recent = time.time() - seconds, []
+    for step in range(first_step, n_steps):
+        rng = random.Random(f"{args.seed} {step}")
+        long_rows = rng.random() < preset.long_rows
+        row_length = preset.shape["n_context"] if long_rows else preset.row_length
+        for part in range(worker, preset.n_parts, args.workers):
+            source = documents.Source(args.model, random.Random(f"{args.seed} {step} {part}"),
+                                      long_chats=long_rows)
+            loss = loss_of(model, *batch(source, tokenizer, preset.tokens_per_part, row_length))
+            loss.backward()
+            training.store_gradient(part)
+            training.losses[part] = loss.item()
+        barrier.wait()
+        rate = rate_at(step, n_steps, args.fall)
+        training.update(step, preset.lr_matrices * rate, preset.lr_rest * rate, worker,
+                        args.workers)
+        recent.append(training.losses.mean().item())
+        barrier.wait()
+        if worker == 0:
+            report(args, training, tokenizer, step + 1, n_steps, time.time() - started, recent)
+
+
+def report(args, training, tokenizer, step, n_steps, seconds, recent):
+    """Writes the log and the checkpoint when it is time; empties `recent` (losses)."""
+    line = {}
+    if step % 20 == 0:
+        line = {"loss": round(sum(recent) / len(recent), 4), "seconds": round(seconds)}
+        recent.clear()
+    if step % args.evaluate_every == 0 or step == n_steps:
+        line["right"] = evaluate(training.model, tokenizer, args.model, 200)
+    if line:
+        with open(args.work / "log.jsonl", "a", encoding="utf-8") as out:
+            out.write(json.dumps({"step": step, **line}) + "\n")
+    if step % args.save_every == 0 or step == n_steps:
+        save(args.work / "checkpoint.pt", training, step, seconds)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("model", choices=sorted(presets.PRESETS))
+    parser.add_argument("--work", required=True, type=pathlib.Path, help="merges, checkpoints, log")
+    parser.add_argument("--steps", type=int, help="instead of the preset's")
+    parser.add_argument("--fall", type=float, default=0.25, help="part of the steps that cools down")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--workers", type=int, default=2, help="processes, one thread each")
+    parser.add_argument("--evaluate-every", type=int, default=500)
+    parser.add_argument("--save-every", type=int, default=100)
+    args = parser.parse_args()
+
+    torch.set_num_threads(1)
+    torch.manual_seed(args.seed)
+    preset = presets.PRESETS[args.model]
+    tokenizer = bpe.Tokenizer(args.work / "merges.txt")
+    model = Llama(Shape(n_vocab=len(tokenizer.tokens), **preset.shape))
+    training = SharedTraining(model, preset.n_parts)
+    step, seconds = 0, 0.0
+    if (args.work / "checkpoint.pt").exists():
+        state = torch.load(args.work / "checkpoint.pt")
+        training.restore(state)
+        step, seconds = state["step"], state["seconds"]
+    print(f"{args.model}: {training.weights.numel()} parameters, from step {step}", flush=True)
+
+    barrier = multiprocessing.Barrier(args.workers)
+    others = [multiprocessing.Process(
+        target=work, args=(args, worker, training, tokenizer, step, seconds, barrier), daemon=True)
+        for worker in range(1, args.workers)]
+    for process in others:
+        process.start()
+    work(args, 0, training, tokenizer, step, seconds, barrier)
+
+
+if __name__ == "__main__":
+    main()
