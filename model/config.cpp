@@ -111,7 +111,10 @@ Config read_config(const GgufFile& file) {
   c.n_layers = meta.need_int("block_count", 1, kMaxLayers);
   c.width = meta.need_int("embedding_length", 1, kMaxWidth);
   c.n_context_train = meta.need_int("context_length", 1, kMaxContext);
-  c.ffn_width = meta.int_or("feed_forward_length", 0, 0, kMaxWidth);
+  // Mixtures of experts may give the width of an expert alone.
+  c.ffn_width = meta.has("expert_feed_forward_length")
+                    ? meta.int_or("feed_forward_length", 0, 0, kMaxWidth)
+                    : meta.need_int("feed_forward_length", 1, kMaxWidth);
   read_heads(meta, c);
   c.n_experts = meta.int_or("expert_count", 0, 0, kMaxHeads);
   c.n_experts_used = meta.int_or("expert_used_count", 0, 0, kMaxHeads);

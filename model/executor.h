@@ -73,6 +73,8 @@ class Executor {
   // Ops that need more than to fill in a kernel's arguments (executor_ops.cpp).
   void embed(const Op& op, Part part);
   void add_positions(const Op& op, Part part);
+  void scale_rows(const Op& op, Part part);
+  void scale_by_position(const Op& op, Part part);
   void matmul(const Op& op, Part part);
   void quantize_input(const Op& op, bool with_remainder, Part part);
   void quantize_row(const float* x, std::int64_t cols, const kernels::QuantizedRows& out,

@@ -1,4 +1,5 @@
 // From an op of the graph to a call of its kernel.
+#include <cmath>
 #include <cstring>
 
 #include "kernels/share.h"
@@ -44,6 +45,10 @@ void Executor::run_op(const Op& op, Part part) {
     }
     case OpKind::kScale:
       return kernels_.scale({x.data, x.stride, x.rows, x.width, op.factor, y.data, y.stride}, part);
+    case OpKind::kScaleRows:
+      return scale_rows(op, part);
+    case OpKind::kScaleByPosition:
+      return scale_by_position(op, part);
     case OpKind::kSoftcap:
       return kernels_.softcap({x.data, x.stride, x.rows, x.width, op.factor, y.data, y.stride},
                               part);
@@ -166,6 +171,28 @@ void Executor::matmul(const Op& op, Part part) {
   args.y = remainders_.floats();
   args.y_stride = y.width;
   kernels_.matmul(args, part);
+}
+
+void Executor::scale_rows(const Op& op, Part part) {
+  const Rowset x = at(op.inputs[0]);
+  const Rowset factors = at(op.inputs[1]);
+  const Rowset y = at(op.output);
+  const kernels::Range range = kernels::share(y.rows, part);
+  for (std::int64_t r = range.begin; r < range.end; ++r)
+    kernels_.scale({x.row(r), x.stride, 1, x.width, *factors.row(r), y.row(r), y.stride}, {0, 1});
+}
+
+void Executor::scale_by_position(const Op& op, Part part) {
+  const Rowset x = at(op.inputs[0]);
+  const Rowset y = at(op.output);
+  const kernels::Range range = kernels::share(y.rows, part);
+  for (std::int64_t t = range.begin; t < range.end; ++t) {
+    const std::int64_t steps = batch_.positions[static_cast<std::size_t>(t)] / op.interval;
+    const double growth = static_cast<double>(op.factor) * std::log1p(static_cast<double>(steps));
+    kernels_.scale(
+        {x.row(t), x.stride, 1, x.width, static_cast<float>(1 + growth), y.row(t), y.stride},
+        {0, 1});
+  }
 }
 
 void Executor::select_outputs(const Op& op, Part part) {

@@ -76,6 +76,21 @@ Value GraphBuilder::scale(const std::string& name, Value x, float factor) {
   return op.output;
 }
 
+Value GraphBuilder::scale_rows(const std::string& name, Value x, Value factors) {
+  GALLEY_CHECK(info(factors).width == 1 && info(factors).rows == info(x).rows,
+               full_name(name) + ": factors");
+  return new_op(OpKind::kScaleRows, name, {x, factors}, info(x).rows, info(x).width).output;
+}
+
+Value GraphBuilder::scale_by_position(const std::string& name, Value x, float factor,
+                                      std::int64_t interval) {
+  GALLEY_CHECK(interval > 0 && info(x).rows == Rows::kTokens, full_name(name) + ": positions");
+  Op& op = new_op(OpKind::kScaleByPosition, name, {x}, info(x).rows, info(x).width);
+  op.factor = factor;
+  op.interval = interval;
+  return op.output;
+}
+
 Value GraphBuilder::softcap(const std::string& name, Value x, float cap) {
   Op& op = new_op(OpKind::kSoftcap, name, {x}, info(x).rows, info(x).width);
   op.factor = cap;

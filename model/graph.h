@@ -44,27 +44,29 @@ struct ValueInfo {
 };
 
 enum class OpKind {
-  kEmbed,          // rows of the embedding table
-  kAddPositions,   // learned position embeddings
-  kMatmul,         // product with a weight matrix
-  kAddBias,        // one row added to every token
-  kAdd,            // sum of two values
-  kScale,          // product with a constant
-  kSoftcap,        // cap * tanh(x / cap)
-  kRmsNorm,        // root mean square norm, of rows or of each head
-  kLayerNorm,      // mean and variance norm
-  kRope,           // rotary position embedding
-  kStoreK,         // keys into the cache
-  kStoreV,         // values into the cache
-  kAttention,      // scores, softmax and weighted values
-  kActivate,       // f(x)
-  kGate,           // f(gate) * up
-  kSlice,          // a range of columns, no copy
-  kSelectOutputs,  // keep the rows whose logits are asked for
-  kSoftmax,        // softmax of each row
-  kRouteExperts,   // choose the experts of each token
-  kExpertMatmul,   // product with the matrices of the chosen experts
-  kCombineExperts  // weighted sum over the chosen experts
+  kEmbed,            // rows of the embedding table
+  kAddPositions,     // learned position embeddings
+  kMatmul,           // product with a weight matrix
+  kAddBias,          // one row added to every token
+  kAdd,              // sum of two values
+  kScale,            // product with a constant
+  kScaleRows,        // product of each row with a number of its own
+  kScaleByPosition,  // product of each row with a factor that grows with its position
+  kSoftcap,          // cap * tanh(x / cap)
+  kRmsNorm,          // root mean square norm, of rows or of each head
+  kLayerNorm,        // mean and variance norm
+  kRope,             // rotary position embedding
+  kStoreK,           // keys into the cache
+  kStoreV,           // values into the cache
+  kAttention,        // scores, softmax and weighted values
+  kActivate,         // f(x)
+  kGate,             // f(gate) * up
+  kSlice,            // a range of columns, no copy
+  kSelectOutputs,    // keep the rows whose logits are asked for
+  kSoftmax,          // softmax of each row
+  kRouteExperts,     // choose the experts of each token
+  kExpertMatmul,     // product with the matrices of the chosen experts
+  kCombineExperts    // weighted sum over the chosen experts
 };
 
 // Where attention looks and how scores become weights.
@@ -114,7 +116,8 @@ struct Op {
   const Tensor* weight = nullptr;
   const Tensor* bias = nullptr;
   float eps = 0;
-  float factor = 0;  // kScale's factor, kSoftcap's cap
+  float factor = 0;           // kScale's factor, kSoftcap's cap, kScaleByPosition's growth
+  std::int64_t interval = 0;  // kScaleByPosition: positions between two steps of growth
   Activation activation = Activation::kSilu;
   std::int64_t heads = 1;  // vectors per row for norms and RoPE
   int rope = -1;           // index into Graph::ropes
@@ -145,6 +148,8 @@ class GraphBuilder {
   // Names from here on belong to `layer`; leave() ends that.
   void enter(int layer) { layer_ = layer; }
   void leave() { layer_ = -1; }
+  // Columns of `v`.
+  std::int64_t width(Value v) const { return info(v).width; }
 
   // Row of `table` [n_vocab, width] for each token: [T, width].
   Value embed(const std::string& name, const Tensor& table);
@@ -154,6 +159,11 @@ class GraphBuilder {
   Value matmul(const std::string& name, Value x, const Tensor& w, const Tensor* bias = nullptr);
   Value add(const std::string& name, Value a, Value b);
   Value scale(const std::string& name, Value x, float factor);
+  // Row t of x times factors[t, 0]: [.., width] and [.., 1].
+  Value scale_rows(const std::string& name, Value x, Value factors);
+  // x * (1 + factor * ln(1 + floor(position / interval))): sharper scores for far positions
+  // (Nakanishi 2025, "Scalable-Softmax"; Llama 4, Mistral 3).
+  Value scale_by_position(const std::string& name, Value x, float factor, std::int64_t interval);
   Value softcap(const std::string& name, Value x, float cap);
   // Norms use the config's epsilon. With heads > 1 each of that many equal parts of a row is
   // normalized by itself, all with the same weight.

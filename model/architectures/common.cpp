@@ -37,8 +37,14 @@ double pair_that_turns(double turns, std::int64_t n_rotated, double base, std::i
          (2 * std::log(base));
 }
 
+// What YaRN multiplies cos and sin by (Peng et al. 2023, equation 22), with DeepSeek's weight.
+double yarn_magnitude(double factor, double weight) {
+  return factor > 1 ? 1 + 0.1 * weight * std::log(factor) : 1;
+}
+
 // Peng et al. 2023, equations 19 to 21: fast pairs as they are, slow ones divided by `factor`, a
-// ramp between; cos and sin grow by 1 + 0.1 ln(factor), which sharpens the scores.
+// ramp between. Larger cos and sin sharpen the scores; a file whose scores are scaled elsewhere
+// takes that back by its yarn_log_multiplier.
 void apply_yarn(RopeSpec& spec, const Metadata& meta, double base, double factor,
                 std::int64_t n_context) {
   const double fast = positive_or(meta, "rope.scaling.yarn_beta_fast", kBetaFast);
@@ -52,7 +58,8 @@ void apply_yarn(RopeSpec& spec, const Metadata& meta, double base, double factor
     const double divided = std::clamp(ramp, 0.0, 1.0);  // the share of the divided frequency
     spec.frequencies[i] *= divided / factor + (1 - divided);
   }
-  spec.scale *= static_cast<float>(1 + 0.1 * std::log(factor));
+  const double elsewhere = meta.float_or("rope.scaling.yarn_log_multiplier", 0);
+  spec.scale *= static_cast<float>(yarn_magnitude(factor, 1) / yarn_magnitude(factor, elsewhere));
 }
 
 // frequencies[i] / factors[i] for the stored factors `tensor` [n_rotated / 2].
@@ -98,6 +105,12 @@ std::string block_tensor(int layer, const std::string& suffix) {
   return "blk." + std::to_string(layer) + "." + suffix;
 }
 
+double rope_base(const Metadata& meta) { return positive_or(meta, "rope.freq_base", 10000); }
+
+double window_rope_base(const Metadata& meta, double fallback) {
+  return positive_or(meta, "rope.freq_base_swa", fallback);
+}
+
 RopeSpec plain_rope(std::int64_t n_rotated, double base, RopeLayout layout) {
   RopeSpec spec;
   spec.layout = layout;
@@ -114,7 +127,7 @@ RopeSpec read_rope(const Config& c, const Metadata& meta, Weights& w, RopeLayout
   if (n_rotated % 2 != 0)
     meta.fail(meta.has("rope.dimension_count") ? "rope.dimension_count" : "attention.key_length",
               "is " + std::to_string(n_rotated) + ", expected an even number");
-  const double base = positive_or(meta, "rope.freq_base", 10000);
+  const double base = rope_base(meta);
   const std::int64_t n_context = meta.int_or("rope.scaling.original_context_length",
                                              c.n_context_train, 1, std::int64_t{1} << 31);
 
@@ -134,6 +147,47 @@ RopeSpec read_rope(const Config& c, const Metadata& meta, Weights& w, RopeLayout
   }
   spec.long_scale = spec.scale;
   return spec;
+}
+
+std::vector<bool> windowed_layers(const Config& c, const Metadata& meta,
+                                  std::int64_t default_period) {
+  constexpr std::string_view kKey = "attention.sliding_window_pattern";
+  const GgufValue* value = meta.file().find(meta.full_key(kKey));
+  const auto* flags = value ? std::get_if<GgufArray>(&value->value) : nullptr;
+  std::vector<bool> windowed;
+  if (flags) {
+    const bool is_integer = flags->strings.empty() && flags->element_type != GgufType::kFloat32 &&
+                            flags->element_type != GgufType::kFloat64 &&
+                            flags->element_type != GgufType::kArray;
+    if (!is_integer || flags->count < static_cast<std::uint64_t>(c.n_layers))
+      meta.fail(kKey, "is an array, but not of one flag for each of the " +
+                          std::to_string(c.n_layers) + " layers");
+    for (std::int64_t i = 0; i < c.n_layers; ++i)
+      windowed.push_back(flags->as_int(static_cast<std::uint64_t>(i)) != 0);
+  } else {
+    const std::int64_t period = meta.int_or(kKey, default_period, 1, c.n_layers + default_period);
+    for (std::int64_t i = 0; i < c.n_layers; ++i) windowed.push_back((i + 1) % period != 0);
+  }
+  return windowed;
+}
+
+std::int64_t sliding_window(const Metadata& meta, std::int64_t fallback) {
+  return meta.int_or("attention.sliding_window", fallback, 0, kMaxWindow);
+}
+
+std::int64_t expert_width(const Config& c, const Metadata& meta, const Weights& w) {
+  check_experts(meta, w);
+  return meta.int_or("expert_feed_forward_length", c.ffn_width / c.n_experts_used, 1, kMaxFfnWidth);
+}
+
+void check_experts(const Metadata& meta, const Weights& w) {
+  if (!meta.has("expert_count") || meta.need_int("expert_count", 0, kMaxFfnWidth) == 0)
+    meta.fail("expert_count", "is missing or 0, but this architecture has experts");
+  if (w.has("blk.0.ffn_gate.0.weight") && !w.has("blk.0.ffn_gate_exps.weight"))
+    throw bad_model(meta.file().path(),
+                    "tensor 'blk.0.ffn_gate_exps.weight' is missing; the experts are stored one by "
+                    "one (blk.0.ffn_gate.0.weight), as files from before May 2024 do: use a newer "
+                    "conversion of the model");
 }
 
 const Tensor& output_matrix(const Config& c, Weights& w) {

@@ -9,8 +9,29 @@ namespace {
 
 // Sorted by name.
 constexpr std::array kArchitectures = {
+    Architecture{"cohere2", build_cohere2},
+    Architecture{"command-r", build_cohere},
+    Architecture{"falcon", build_falcon},
+    Architecture{"gemma", build_gemma},
+    Architecture{"gemma2", build_gemma2},
+    Architecture{"gemma3", build_gemma3},
     Architecture{"gpt2", build_gpt2},
+    Architecture{"gptneox", build_gptneox},
+    Architecture{"granite", build_granite},
+    Architecture{"granitemoe", build_granite},
     Architecture{"llama", build_llama},
+    Architecture{"mistral3", build_mistral3},
+    Architecture{"olmo2", build_olmo2},
+    Architecture{"phi2", build_phi2},
+    Architecture{"phi3", build_phi3},
+    Architecture{"qwen2", build_qwen2},
+    Architecture{"qwen2moe", build_qwen2moe},
+    Architecture{"qwen3", build_qwen3},
+    Architecture{"qwen3moe", build_qwen3moe},
+    Architecture{"smollm3", build_smollm3},
+    Architecture{"stablelm", build_stablelm},
+    Architecture{"starcoder", build_gpt2},
+    Architecture{"starcoder2", build_starcoder2},
 };
 
 }  // namespace

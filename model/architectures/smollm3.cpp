@@ -1,0 +1,30 @@
+// SmolLM3 (Hugging Face 2025): LLaMA without positions in every fourth layer (NoPE: Yang et al.
+// 2025, "RoPE to NoPE and Back Again").
+#include "model/architectures/builders.h"
+#include "model/architectures/layer_builder.h"
+
+namespace galley {
+
+Graph build_smollm3(const Config& c, const Metadata& meta, Weights& w) {
+  constexpr int kNoRopeEvery = 4;  // not in the metadata
+  GraphBuilder g(c);
+  const int rope = g.add_rope(read_rope(c, meta, w, RopeLayout::kInterleaved));
+
+  Value x = g.embed("embd", w.matrix("token_embd.weight", c.n_vocab, c.width));
+  for (int layer = 0; layer < c.n_layers; ++layer) {
+    LayerBuilder l(g, c, w, layer);
+    Value h = l.rms_norm("attn_norm", x);
+    Qkv qkv = l.qkv(h);
+    if ((layer + 1) % kNoRopeEvery != 0) l.rope(qkv, rope);
+    x = g.add("attn_residual", x, l.attention(qkv, scaled_attention(c)));
+
+    h = l.rms_norm("ffn_norm", x);
+    x = g.add("ffn_residual", x, l.gated_ffn(h, Activation::kSilu, c.ffn_width));
+  }
+  g.leave();
+  x = g.select_outputs("output_rows", x);
+  x = g.rms_norm("output_norm", x, &w.vector("output_norm.weight", c.width));
+  return g.finish(g.matmul("logits", x, output_matrix(c, w)));
+}
+
+}  // namespace galley
