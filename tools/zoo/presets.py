@@ -5,6 +5,7 @@ import dataclasses
 
 @dataclasses.dataclass
 class Preset:
+    description: str
     steps: int
     shape: dict
     n_merges: int
@@ -25,9 +26,12 @@ def shape(width, n_layers, n_heads, n_kv_heads, n_ffn, n_context=512):
 SMALL = shape(256, 2, 8, 2, 256)
 
 PRESETS = {
-    "demo": Preset(12000, shape(256, 5, 8, 4, 512), 1021),
-    "stories": Preset(1500, SMALL, 765, row_length=256),
-    "arithmetic": Preset(3000, SMALL, 32, long_rows=0.0),
-    "sort": Preset(3000, SMALL, 64, long_rows=0.0),
-    "lookup": Preset(3000, SMALL, 256, long_rows=0.0),
+    "demo": Preset("Kitchen stories, questions about language models, small exercises", 6000,
+                   shape(256, 5, 8, 4, 512), 1021),
+    "stories": Preset("Kitchen stories and nothing else", 1500, SMALL, 765, row_length=256),
+    "arithmetic": Preset("Adds, subtracts and compares numbers up to three digits", 3000, SMALL, 32,
+                         long_rows=0.0),
+    "sort": Preset("Sorts, reverses and copies letters and words", 3000, SMALL, 64, long_rows=0.0),
+    "lookup": Preset("Looks up keys, closes brackets, follows rules shown by example", 3000, SMALL,
+                     256, long_rows=0.0),
 }
