@@ -38,11 +38,6 @@ void apply(const BpeMerge& pair, Word& word) {
   word.symbols.resize(kept);
 }
 
-// Latin-1 characters that are visible and not the soft hyphen.
-bool is_printable(unsigned byte) {
-  return (byte >= '!' && byte <= '~') || (byte >= 0xA1 && byte <= 0xFF && byte != 0xAD);
-}
-
 }  // namespace
 
 std::vector<BpeMerge> train_bpe(const std::map<std::string, std::uint64_t>& words,
@@ -61,25 +56,6 @@ std::vector<BpeMerge> train_bpe(const std::map<std::string, std::uint64_t>& word
     merges.push_back(pair);
   }
   return merges;
-}
-
-std::string bpe_spelling(const std::string& bytes) {
-  std::string text;
-  for (const char c : bytes) {
-    const unsigned byte = static_cast<unsigned char>(c);
-    unsigned code_point = byte;
-    if (!is_printable(byte)) {
-      code_point = 0x100;
-      for (unsigned b = 0; b < byte; ++b) code_point += is_printable(b) ? 0U : 1U;
-    }
-    if (code_point < 0x80) {
-      text += static_cast<char>(code_point);
-    } else {  // all are below U+0800: two bytes of UTF-8
-      text += static_cast<char>(0xC0U | (code_point >> 6));
-      text += static_cast<char>(0x80U | (code_point & 0x3FU));
-    }
-  }
-  return text;
 }
 
 }  // namespace galley

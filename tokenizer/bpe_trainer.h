@@ -29,8 +29,4 @@ using BpeMerge = std::pair<std::string, std::string>;
 std::vector<BpeMerge> train_bpe(const std::map<std::string, std::uint64_t>& words,
                                 std::size_t n_merges);
 
-// `bytes` in the printable spelling of byte-level BPE (GPT-2): the printable characters of
-// Latin-1 stand for themselves, the other 68 bytes for U+0100 and up, in order. As UTF-8.
-std::string bpe_spelling(const std::string& bytes);
-
 }  // namespace galley

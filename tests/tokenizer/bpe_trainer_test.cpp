@@ -92,10 +92,5 @@ TEST(BpeTrainer, EqualsItsTwin) {
   }
 }
 
-TEST(BpeSpelling, IsPrintable) {
-  EXPECT_EQ(bpe_spelling(" a\n"), "\u0120a\u010a");
-  EXPECT_EQ(bpe_spelling("\x7f\xad\xff~"), "\u0121\u0143\u00ff~");
-}
-
 }  // namespace
 }  // namespace galley

@@ -1,73 +1,66 @@
 // galley-train-bpe TEXT N_MERGES OUT: makes the merges of a byte-level BPE tokenizer from a text.
 //
 // Part of the rebuilding of the demo models (tools/zoo/rebuild). The text is cut as the
-// pre-tokenizer "qwen2" cuts it, so the merges fit GGUF files that name it; runs of special
-// tokens such as <|im_start|> are cut out first, for they are never merged. OUT gets one merge
-// per line, both symbols in the printable spelling, in order.
-#define PCRE2_CODE_UNIT_WIDTH 8
-#include <pcre2.h>
-
+// pre-tokenizer "qwen2" cuts it (digits stand alone, a word takes the space before it), so the
+// merges fit GGUF files that name it. Special tokens such as <|im_start|> are left out, for they
+// are never merged. OUT gets one merge per line, both symbols in the printable spelling, in order.
+#include <algorithm>
+#include <cstddef>
 #include <cstdint>
 #include <cstdio>
+#include <exception>
 #include <fstream>
 #include <iterator>
 #include <map>
-#include <memory>
 #include <stdexcept>
 #include <string>
+#include <string_view>
 
 #include "tokenizer/bpe_trainer.h"
+#include "tokenizer/byte_level.h"
+#include "tokenizer/pre_tokenizers.h"
+#include "tokenizer/regex_split.h"
 
 namespace {
 
-// The published pattern of qwen2, with the special tokens in front: those are counted as words
-// and thrown away. Digits stand alone, a word takes the space before it.
-constexpr const char* kPattern =
-    "<\\|[a-z_]+\\|>|"
-    "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}|"
-    " ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+";
+using Words = std::map<std::string, std::uint64_t>;
 
-std::map<std::string, std::uint64_t> count_words(const std::string& text) {
-  int error = 0;
-  PCRE2_SIZE where = 0;
-  const std::unique_ptr<pcre2_code, decltype(&pcre2_code_free)> code(
-      pcre2_compile(reinterpret_cast<PCRE2_SPTR>(kPattern), PCRE2_ZERO_TERMINATED,
-                    PCRE2_UTF | PCRE2_UCP, &error, &where, nullptr),
-      pcre2_code_free);
-  if (!code) throw std::runtime_error("the pattern does not compile");
-  pcre2_jit_compile(code.get(), PCRE2_JIT_COMPLETE);
-  const std::unique_ptr<pcre2_match_data, decltype(&pcre2_match_data_free)> match(
-      pcre2_match_data_create_from_pattern(code.get(), nullptr), pcre2_match_data_free);
+void count_words(const galley::RegexSplitter& splitter, std::string_view text, Words& words) {
+  std::size_t begin = 0;
+  for (const std::size_t end : splitter.split(text)) {
+    ++words[std::string(text.substr(begin, end - begin))];
+    begin = end;
+  }
+}
 
-  std::map<std::string, std::uint64_t> words;
-  const auto* bytes = reinterpret_cast<PCRE2_SPTR>(text.data());
-  // The text was checked by the first match; checking it all again each time would be quadratic.
-  std::uint32_t options = 0;
-  for (PCRE2_SIZE at = 0; at < text.size(); options = PCRE2_NO_UTF_CHECK) {
-    const int found =
-        pcre2_match(code.get(), bytes, text.size(), at, options, match.get(), nullptr);
-    if (found < 0) throw std::runtime_error("the text is not UTF-8");
-    const PCRE2_SIZE* place = pcre2_get_ovector_pointer(match.get());
-    const std::string word = text.substr(place[0], place[1] - place[0]);
-    if (!word.starts_with("<|")) ++words[word];
-    at = place[1];
+// The words of `text` between the special tokens.
+Words count_words(std::string_view text) {
+  const galley::RegexSplitter splitter(galley::find_pre_tokenizer("qwen2")->patterns);
+  Words words;
+  while (!text.empty()) {
+    const std::size_t special = std::min(text.find("<|"), text.size());
+    count_words(splitter, text.substr(0, special), words);
+    const std::size_t end = text.find("|>", special);
+    text.remove_prefix(end == std::string_view::npos ? text.size() : end + 2);
   }
   return words;
 }
 
-int run(const std::string& text_path, const std::string& n_merges, const std::string& out_path) {
-  std::ifstream in(text_path, std::ios::binary);
-  if (!in) throw std::runtime_error("cannot read " + text_path);
-  const std::string text{std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
-  const auto words = count_words(text);
+std::string read(const std::string& path) {
+  std::ifstream in(path, std::ios::binary);
+  if (!in) throw std::runtime_error("cannot read " + path);
+  return {std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
+}
+
+void run(const std::string& text_path, const std::string& n_merges, const std::string& out_path) {
+  const Words words = count_words(read(text_path));
   const auto merges = galley::train_bpe(words, std::stoul(n_merges));
   std::ofstream out(out_path, std::ios::binary);
   for (const auto& [left, right] : merges)
-    out << galley::bpe_spelling(left) << ' ' << galley::bpe_spelling(right) << '\n';
+    out << galley::spell_bytes(left) << ' ' << galley::spell_bytes(right) << '\n';
   out.close();
   if (!out) throw std::runtime_error("cannot write " + out_path);
   std::fprintf(stderr, "%zu different words, %zu merges\n", words.size(), merges.size());
-  return 0;
 }
 
 }  // namespace
@@ -78,7 +71,7 @@ int main(int argc, char** argv) {
     return 2;
   }
   try {
-    return run(argv[1], argv[2], argv[3]);
+    run(argv[1], argv[2], argv[3]);
   } catch (const std::exception& e) {
     std::fprintf(stderr, "galley-train-bpe: %s\n", e.what());
     return 1;
