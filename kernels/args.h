@@ -31,13 +31,24 @@ struct Part {
 
 // Rows of activations rounded to int8 in blocks of 32 columns, whatever the weight type:
 //   x[t, 32 b + j]  ~  d[t, b] * q[t, 32 b + j],   q in [-127, 127], d = max|x| / 127
-// rounded to nearest even. `sums` holds the integer sums of the two halves of a block, which
-// pay for the offsets and minimums of the weight types once per row, not once per product.
-// A non-finite value in a block makes d NaN: it surfaces in the output, it is never lost.
+// rounded to nearest even. A non-finite value in a block makes d NaN: it surfaces in the
+// output, it is never lost.
+//
+// The rows lie in the order in which products read them. Tokens are grouped in tiles of
+// kTileTokens (the last tile has the rest); a tile of c tokens is its blocks in the order of
+// BlockWalk (kernels/quantized_rows.h), each of them 44 * c bytes:
+//   q     int8  [8][c][4]  columns 4 k .. 4 k + 3 of the block, of token i, at [k][i]
+//   d     float [c]
+//   sum   float [c]        d * (the sum of the 32 q), rounded once
+//   sums  int16 [c][2]     the sums of the first and of the last 16 q
+// The sums pay for the offsets and minimums of the weight types once per row of activations,
+// not once per product.
+inline constexpr std::int64_t kTileTokens = 6;
+inline constexpr std::int64_t kQuantizedBlockBytes = 44;  // of one token
+
 struct QuantizedRows {
-  std::int8_t* q = nullptr;      // [tokens, cols]
-  float* d = nullptr;            // [tokens, cols / 32]
-  std::int16_t* sums = nullptr;  // [tokens, cols / 16]
+  std::byte* tiles = nullptr;
+  std::int64_t tokens = 0;  // in all
 };
 
 struct QuantizeRowsArgs {
@@ -46,6 +57,9 @@ struct QuantizeRowsArgs {
   std::int64_t tokens = 0;
   std::int64_t cols = 0;  // a multiple of 32
   QuantizedRows out;
+  std::int64_t first_token = 0;  // the place of x[0] in `out`
+  // What rounding took away: x - d q, each value rounded once; or nullptr. [tokens, cols]
+  float* remainder = nullptr;
 };
 
 // ---- products with weights ----------------------------------------------------------------

@@ -16,19 +16,19 @@
 
 // One line per kernel: X(name, its argument struct). Declarations, dispatch tables, twin tests
 // and benchmarks all read this list.
-#define GALLEY_KERNELS(X)              \
-  X(quantize_rows, QuantizeRowsArgs)   \
-  X(matmul, MatmulArgs)                \
-  X(rms_norm, RmsNormArgs)             \
-  X(layer_norm, LayerNormArgs)         \
-  X(add, AddArgs)                      \
-  X(scale, ScaleArgs)                  \
-  X(softcap, SoftcapArgs)              \
-  X(activate, ActivateArgs)            \
-  X(softmax, SoftmaxArgs)              \
-  X(rope_table, RopeTableArgs)         \
-  X(rope, RopeArgs)                    \
-  X(store_kv, StoreKvArgs)             \
+#define GALLEY_KERNELS(X)            \
+  X(quantize_rows, QuantizeRowsArgs) \
+  X(matmul, MatmulArgs)              \
+  X(rms_norm, RmsNormArgs)           \
+  X(layer_norm, LayerNormArgs)       \
+  X(add, AddArgs)                    \
+  X(scale, ScaleArgs)                \
+  X(softcap, SoftcapArgs)            \
+  X(activate, ActivateArgs)          \
+  X(softmax, SoftmaxArgs)            \
+  X(rope_table, RopeTableArgs)       \
+  X(rope, RopeArgs)                  \
+  X(store_kv, StoreKvArgs)           \
   X(attention, AttentionArgs)
 
 namespace galley::kernels {
@@ -73,10 +73,9 @@ void select_isa(Isa isa);
 // True for the block types, whose products are int8: their input is quantized_rows.
 bool uses_quantized_rows(DType weight_type);
 
-// Bytes a QuantizedRows of this shape needs, and the same carved out of `buffer` (that many
-// bytes, aligned to 64). cols is a multiple of 32.
+// Bytes a QuantizedRows of this shape needs: those of one row, times tokens. cols is a multiple
+// of 32.
 std::size_t quantized_rows_bytes(std::int64_t tokens, std::int64_t cols);
-QuantizedRows quantized_rows_in(std::byte* buffer, std::int64_t tokens, std::int64_t cols);
 
 // Scratch bytes that one part of these ops needs, whatever the ISA.
 std::size_t matmul_scratch_bytes(DType weight_type, std::int64_t rows, std::int64_t cols,

@@ -19,22 +19,6 @@ std::size_t aligned(std::int64_t n_bytes) {
 
 bool uses_quantized_rows(DType weight_type) { return dtype_info(weight_type).block_elements > 1; }
 
-std::size_t quantized_rows_bytes(std::int64_t tokens, std::int64_t cols) {
-  return aligned(tokens * cols) + aligned(tokens * (cols / 32) * 4) +
-         aligned(tokens * (cols / 16) * 2);
-}
-
-QuantizedRows quantized_rows_in(std::byte* buffer, std::int64_t tokens, std::int64_t cols) {
-  GALLEY_CHECK(cols % 32 == 0, "quantized rows of " + std::to_string(cols) + " columns");
-  QuantizedRows rows;
-  rows.q = reinterpret_cast<std::int8_t*>(buffer);
-  buffer += aligned(tokens * cols);
-  rows.d = reinterpret_cast<float*>(buffer);
-  buffer += aligned(tokens * (cols / 32) * 4);
-  rows.sums = reinterpret_cast<std::int16_t*>(buffer);
-  return rows;
-}
-
 std::size_t matmul_scratch_bytes(DType weight_type, std::int64_t /*rows*/, std::int64_t cols,
                                  std::int64_t /*tokens*/) {
   // One unpacked row: floats, or the codes of each block (scalar/block_codes.h).

@@ -77,12 +77,14 @@ class Executor {
   void scale_by_position(const Op& op, Part part);
   void matmul(const Op& op, Part part);
   void quantize_input(const Op& op, bool with_remainder, Part part);
-  void quantize_row(const float* x, std::int64_t cols, const kernels::QuantizedRows& out,
-                    const kernels::QuantizedRows* remainder, Part part);
+  // Writes one row as row t of `out`, and what rounding took away as row t of `remainders`.
+  void quantize_row(const float* x, std::int64_t cols, std::int64_t t,
+                    const kernels::QuantizedRows& out, const kernels::QuantizedRows* remainders,
+                    Part part);
   void add_remainder(const Op& op, Part part);
-  // Row r, and those after it, of quantized rows.
-  static kernels::QuantizedRows quantized_row(const kernels::QuantizedRows& rows, std::int64_t r,
-                                              std::int64_t cols);
+  // The set of `n` quantized rows that begins after `begin` others in the buffer.
+  kernels::QuantizedRows quantized_rows(std::int64_t begin, std::int64_t n,
+                                        std::int64_t cols) const;
   void select_outputs(const Op& op, Part part);
   void store(const Op& op, Part part);
   void attention(const Op& op, Part part);

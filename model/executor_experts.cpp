@@ -77,16 +77,18 @@ void Executor::gather_experts(const Op& op, Part part) {
   const std::int64_t n_pairs = x.rows * n_used;
   const bool quantized = kernels::uses_quantized_rows(op.weight->type);
   const bool twice = rounds_input_twice(*op.weight);
-  const kernels::QuantizedRows out =
-      quantized ? kernels::quantized_rows_in(quantized_.data(), 2 * n_pairs, cols)
-                : kernels::QuantizedRows{};
   const kernels::Range range = kernels::share(n_pairs, part);
   for (std::int64_t i = range.begin; i < range.end; ++i) {
     const std::int64_t pair = expert_pairs_[static_cast<std::size_t>(i)];
     const float* row = x.row(pair / n_used) + (has_own_parts ? pair % n_used * cols : 0);
     if (quantized) {
-      const kernels::QuantizedRows remainder = quantized_row(out, n_pairs + i, cols);
-      quantize_row(row, cols, quantized_row(out, i, cols), twice ? &remainder : nullptr, part);
+      // The rows of an expert are a set of their own: its begin and end are around i.
+      const auto end = std::upper_bound(expert_begin_.begin(), expert_begin_.end(), i);
+      const std::int64_t begin = *(end - 1);
+      const std::int64_t n = *end - begin;
+      const kernels::QuantizedRows remainders = quantized_rows(n_pairs + begin, n, cols);
+      quantize_row(row, cols, i - begin, quantized_rows(begin, n, cols),
+                   twice ? &remainders : nullptr, part);
     } else {
       std::memcpy(gathered_.floats() + i * cols, row,
                   static_cast<std::size_t>(cols) * sizeof(float));
@@ -101,9 +103,6 @@ void Executor::expert_matmul(const Op& op, Part part) {
   const std::int64_t cols = op.weight->cols();
   const bool quantized = kernels::uses_quantized_rows(op.weight->type);
   const std::int64_t n_pairs = x.rows * op.route.n_used;
-  const kernels::QuantizedRows all =
-      quantized ? kernels::quantized_rows_in(quantized_.data(), 2 * n_pairs, cols)
-                : kernels::QuantizedRows{};
   for (std::int64_t e = 0; e < n_experts; ++e) {
     const std::int64_t begin = expert_begin_[static_cast<std::size_t>(e)];
     const std::int64_t n = expert_begin_[static_cast<std::size_t>(e) + 1] - begin;
@@ -116,13 +115,13 @@ void Executor::expert_matmul(const Op& op, Part part) {
     args.tokens = n;
     args.x = gathered_.floats() + begin * cols;
     args.x_stride = cols;
-    if (quantized) args.xq = quantized_row(all, begin, cols);
+    if (quantized) args.xq = quantized_rows(begin, n, cols);
     args.y = expert_rows_.floats() + begin * rows;
     args.y_stride = rows;
     args.scratch = scratch(part);
     kernels_.matmul(args, part);
     if (!rounds_input_twice(*op.weight)) continue;
-    args.xq = quantized_row(all, n_pairs + begin, cols);
+    args.xq = quantized_rows(n_pairs + begin, n, cols);
     args.y = remainders_.floats() + begin * rows;
     kernels_.matmul(args, part);
   }

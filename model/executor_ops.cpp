@@ -16,9 +16,9 @@ const float* floats(const Tensor* tensor) {
 
 }  // namespace
 
-kernels::QuantizedRows Executor::quantized_row(const kernels::QuantizedRows& rows, std::int64_t r,
-                                               std::int64_t cols) {
-  return {rows.q + r * cols, rows.d + r * (cols / 32), rows.sums + r * (cols / 16)};
+kernels::QuantizedRows Executor::quantized_rows(std::int64_t begin, std::int64_t n,
+                                                std::int64_t cols) const {
+  return {quantized_.data() + kernels::quantized_rows_bytes(begin, cols), n};
 }
 
 void Executor::run_op(const Op& op, Part part) {
@@ -120,27 +120,23 @@ void Executor::add_positions(const Op& op, Part part) {
 void Executor::quantize_input(const Op& op, bool with_remainder, Part part) {
   const Rowset x = at(op.inputs[0]);
   if (x.rows == 0) return;
-  const kernels::QuantizedRows out =
-      kernels::quantized_rows_in(quantized_.data(), 2 * x.rows, x.width);
+  const kernels::QuantizedRows out = quantized_rows(0, x.rows, x.width);
   if (!with_remainder) {
     kernels_.quantize_rows({x.data, x.stride, x.rows, x.width, out}, part);
     return;
   }
+  const kernels::QuantizedRows remainders = quantized_rows(x.rows, x.rows, x.width);
   const kernels::Range range = kernels::share(x.rows, part);
-  for (std::int64_t t = range.begin; t < range.end; ++t) {
-    const kernels::QuantizedRows remainder = quantized_row(out, x.rows + t, x.width);
-    quantize_row(x.row(t), x.width, quantized_row(out, t, x.width), &remainder, part);
-  }
+  for (std::int64_t t = range.begin; t < range.end; ++t)
+    quantize_row(x.row(t), x.width, t, out, &remainders, part);
 }
 
-void Executor::quantize_row(const float* x, std::int64_t cols, const kernels::QuantizedRows& out,
-                            const kernels::QuantizedRows* remainder, Part part) {
-  kernels_.quantize_rows({x, cols, 1, cols, out}, {0, 1});
-  if (!remainder) return;
-  float* rest = remainder_rows_.floats() + max_cols_ * part.index;
-  for (std::int64_t i = 0; i < cols; ++i)
-    rest[i] = x[i] - out.d[i / 32] * static_cast<float>(out.q[i]);
-  kernels_.quantize_rows({rest, cols, 1, cols, *remainder}, {0, 1});
+void Executor::quantize_row(const float* x, std::int64_t cols, std::int64_t t,
+                            const kernels::QuantizedRows& out,
+                            const kernels::QuantizedRows* remainders, Part part) {
+  float* rest = remainders ? remainder_rows_.floats() + max_cols_ * part.index : nullptr;
+  kernels_.quantize_rows({x, cols, 1, cols, out, t, rest}, {0, 1});
+  if (remainders) kernels_.quantize_rows({rest, cols, 1, cols, *remainders, t}, {0, 1});
 }
 
 void Executor::add_remainder(const Op& op, Part part) {
@@ -161,13 +157,13 @@ void Executor::matmul(const Op& op, Part part) {
   args.x = x.data;
   args.x_stride = x.stride;
   if (kernels::uses_quantized_rows(args.type))
-    args.xq = kernels::quantized_rows_in(quantized_.data(), 2 * x.rows, x.width);
+    args.xq = quantized_rows(0, x.rows, x.width);
   args.y = y.data;
   args.y_stride = y.stride;
   args.scratch = scratch(part);
   kernels_.matmul(args, part);
   if (!rounds_input_twice(*op.weight)) return;
-  args.xq = quantized_row(args.xq, x.rows, x.width);
+  args.xq = quantized_rows(x.rows, x.rows, x.width);
   args.y = remainders_.floats();
   args.y_stride = y.width;
   kernels_.matmul(args, part);

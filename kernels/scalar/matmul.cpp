@@ -1,9 +1,12 @@
 // Products with weights, plain and slow: the specification that AVX2 and AVX-512 code equals
 // in every bit. Quantized weights here, float weights in matmul_float.cpp.
+#include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <string>
 
 #include "kernels/kernels.h"
+#include "kernels/quantized_rows.h"
 #include "kernels/scalar/block_codes.h"
 #include "kernels/scalar/matmul_float.h"
 #include "kernels/share.h"
@@ -12,12 +15,29 @@
 namespace galley::kernels::scalar {
 namespace {
 
-// 32 quantized activations (QuantizedRows): x[j] ~ d * q[j].
+// 32 quantized activations: x[j] ~ d * q[j] (see QuantizedRows).
 struct XBlock {
-  const std::int8_t* q;
+  std::int8_t q[32];
   float d;
-  const std::int16_t* sums;  // of q[0 .. 15] and q[16 .. 31]
+  float sum;  // d * (the sum of q)
+  std::int16_t sums[2];
 };
+
+// Block `b` of `token`.
+XBlock load_block(const QuantizedRows& x, const BlockWalk& walk, std::int64_t n_blocks,
+                  std::int64_t token, std::int64_t b) {
+  const std::int64_t tile = token / kTileTokens * kTileTokens;  // its first token
+  const std::int64_t c = std::min(kTileTokens, x.tokens - tile);
+  const std::int64_t i = token - tile;
+  const std::int64_t place = walk.start[b % 8] + b / 8;
+  const std::byte* from = x.tiles + (tile * n_blocks + c * place) * kQuantizedBlockBytes;
+  XBlock out;
+  for (int k = 0; k < 8; ++k) std::memcpy(out.q + 4 * k, from + 4 * (k * c + i), 4);
+  std::memcpy(&out.d, from + 32 * c + 4 * i, 4);
+  std::memcpy(&out.sum, from + 36 * c + 4 * i, 4);
+  std::memcpy(out.sums, from + 40 * c + 4 * i, 4);
+  return out;
+}
 
 // The sum of the 32 products of integers. Exact.
 std::int32_t block_dot(const BlockCodes& w, const XBlock& x) {
@@ -31,8 +51,7 @@ template <int n_minimums>
 float add_block(const BlockCodes& w, const XBlock& x, float partial) {
   partial = std::fma(static_cast<float>(block_dot(w, x)), w.d * x.d, partial);
   if constexpr (n_minimums == 1) {
-    const float x_sum = x.d * static_cast<float>(x.sums[0] + x.sums[1]);
-    partial = std::fma(w.min[0], x_sum, partial);
+    partial = std::fma(w.min[0], x.sum, partial);
   } else if constexpr (n_minimums == 2) {
     partial = std::fma(w.min[0], x.d * static_cast<float>(x.sums[0]), partial);
     partial = std::fma(w.min[1], x.d * static_cast<float>(x.sums[1]), partial);
@@ -42,12 +61,11 @@ float add_block(const BlockCodes& w, const XBlock& x, float partial) {
 
 // One output: eight interleaved partial sums over the blocks, then a fixed tree.
 template <int n_minimums>
-float dot_row(const BlockCodes* w, const QuantizedRows& x, std::int64_t first_block,
-              std::int64_t n_blocks) {
+float dot_row(const BlockCodes* w, const QuantizedRows& x, const BlockWalk& walk,
+              std::int64_t n_blocks, std::int64_t token) {
   float p[8] = {};
   for (std::int64_t b = 0; b < n_blocks; ++b) {
-    const std::int64_t i = first_block + b;
-    p[b % 8] = add_block<n_minimums>(w[b], {x.q + 32 * i, x.d[i], x.sums + 2 * i}, p[b % 8]);
+    p[b % 8] = add_block<n_minimums>(w[b], load_block(x, walk, n_blocks, token, b), p[b % 8]);
   }
   return ((p[0] + p[4]) + (p[2] + p[6])) + ((p[1] + p[5]) + (p[3] + p[7]));
 }
@@ -57,6 +75,7 @@ void matmul_blocks(const MatmulArgs& args, Part part) {
   const std::int64_t n_blocks = args.cols / 32;
   const auto* weights = reinterpret_cast<const Block*>(args.weights);
   auto* codes = reinterpret_cast<BlockCodes*>(args.scratch);  // of one row
+  const BlockWalk walk = block_walk(n_blocks);
   const Range rows = share(args.rows, part);
   for (std::int64_t r = rows.begin; r < rows.end; ++r) {
     const Block* row = weights + r * (n_blocks / kGroups<Block>);
@@ -64,8 +83,7 @@ void matmul_blocks(const MatmulArgs& args, Part part) {
       codes[b] = unpack(row[b / kGroups<Block>], static_cast<int>(b % kGroups<Block>));
     }
     for (std::int64_t t = 0; t < args.tokens; ++t) {
-      args.y[t * args.y_stride + r] =
-          dot_row<kMinimums<Block>>(codes, args.xq, t * n_blocks, n_blocks);
+      args.y[t * args.y_stride + r] = dot_row<kMinimums<Block>>(codes, args.xq, walk, n_blocks, t);
     }
   }
 }

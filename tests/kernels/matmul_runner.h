@@ -53,8 +53,8 @@ inline std::vector<float> run_matmul(QuantizeRowsKernel quantize_rows, MatmulKer
   args.y_stride = w.rows;
   args.scratch = scratch.data();
   if (kernels::uses_quantized_rows(w.type)) {
-    args.xq = kernels::quantized_rows_in(quantized.data(), tokens, w.cols);
-    const kernels::QuantizeRowsArgs quantize = {x.data(), w.cols, tokens, w.cols, args.xq};
+    args.xq = {quantized.data(), tokens};
+    const kernels::QuantizeRowsArgs quantize = {x.data(), w.cols, tokens, w.cols, args.xq, 0};
     for (int part = 0; part < n_parts; ++part) quantize_rows(quantize, {part, n_parts});
   } else {
     args.x = x.data();
