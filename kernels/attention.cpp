@@ -1,7 +1,194 @@
-// How much scratch memory the attention kernels need, whatever the instruction set.
+#include "kernels/attention.h"
+
+#include <algorithm>
+#include <cstring>
+#include <limits>
+
 #include "kernels/kernels.h"
+#include "kernels/share.h"
 
 namespace galley::kernels {
+namespace {
+
+// A tile is a run of tokens of one sequence times some query heads of one KV head: at most this
+// many rows. Enough to make loading a block of keys and values as floats cheap, few enough for
+// their queries and outputs to stay in the second-level cache.
+constexpr std::int64_t kTileRows = 64;
+
+std::int64_t padded(std::int64_t columns) {
+  return (columns + kColumnStep - 1) / kColumnStep * kColumnStep;
+}
+
+// The scratch memory of one part, in floats.
+struct Layout {
+  Layout(std::int64_t head_size_k, std::int64_t head_size_v)
+      : k_columns(padded(head_size_k)), v_columns(padded(head_size_v)) {}
+  std::int64_t k_columns;
+  std::int64_t v_columns;
+  std::int64_t q = 0;
+  std::int64_t o = q + kTileRows * k_columns;
+  std::int64_t k = o + kTileRows * v_columns;
+  std::int64_t v = k + kAttentionBlock * k_columns;
+  std::int64_t m = v + kAttentionBlock * v_columns;
+  std::int64_t l = m + kTileRows;
+  std::int64_t size = l + kTileRows;
+};
+
+// Tokens first_token .. first_token + n_tokens - 1, all of one sequence, for n_heads query heads
+// that share a KV head. Row i is token i / n_heads, head i % n_heads.
+struct Tile {
+  std::int64_t first_token = 0;
+  std::int64_t n_tokens = 0;
+  std::int64_t first_head = 0;
+  std::int64_t n_heads = 0;
+  std::int64_t n_rows() const { return n_tokens * n_heads; }
+};
+
+class TileAttention {
+ public:
+  TileAttention(const AttentionArgs& args, const AttentionInner& inner)
+      : args_(args),
+        inner_(inner),
+        layout_(args.k.head_size, args.v.head_size),
+        scratch_(reinterpret_cast<float*>(args.scratch)) {
+    block_.k_columns = layout_.k_columns;
+    block_.v_columns = layout_.v_columns;
+    block_.scale = args.scale;
+    block_.softcap = args.softcap;
+  }
+
+  void run(const Tile& tile) {
+    start(tile);
+    std::int64_t first = std::numeric_limits<std::int64_t>::max();
+    std::int64_t last = 0;
+    for (std::int64_t i = 0; i < tile.n_rows(); ++i) {
+      first = std::min(first, begin_[i]);
+      last = std::max(last, end_[i]);
+    }
+    for (std::int64_t base = first / kAttentionBlock * kAttentionBlock; base < last;
+         base += kAttentionBlock) {
+      load_block(tile, base, std::max(first - base, std::int64_t{0}),
+                 std::min(last - base, kAttentionBlock));
+      for (std::int64_t row = 0; row < tile.n_rows(); row += kRowsAtOnce) {
+        attend(tile, row, base);
+      }
+    }
+    finish(tile);
+  }
+
+ private:
+  // Gathers the queries, notes what each row sees and clears the running softmax.
+  void start(const Tile& tile) {
+    for (std::int64_t i = 0; i < tile.n_rows(); ++i) {
+      const std::int64_t token = tile.first_token + i / tile.n_heads;
+      const std::int64_t head = tile.first_head + i % tile.n_heads;
+      end_[i] = args_.positions[token] + std::int64_t{1};
+      begin_[i] = args_.window > 0 ? std::max(end_[i] - args_.window, std::int64_t{0}) : 0;
+      const float* q = args_.q + token * args_.q_stride + head * args_.k.head_size;
+      float* q_row = scratch_ + layout_.q + i * layout_.k_columns;
+      std::copy_n(q, args_.k.head_size, q_row);
+      std::fill(q_row + args_.k.head_size, q_row + layout_.k_columns, 0.0f);
+      scratch_[layout_.m + i] =
+          args_.sinks ? args_.sinks[head] : -std::numeric_limits<float>::infinity();
+      scratch_[layout_.l + i] = args_.sinks ? 1.0f : 0.0f;
+    }
+    std::fill_n(scratch_ + layout_.o, tile.n_rows() * layout_.v_columns, 0.0f);
+  }
+
+  // Keys and values of positions base + begin .. base + end - 1 as floats. Those that are
+  // floats already, in whole steps of columns, are used where they are.
+  void load_block(const Tile& tile, std::int64_t base, std::int64_t begin, std::int64_t end) {
+    block_.k = load(args_.k, tile, base, begin, end, scratch_ + layout_.k, block_.k_stride);
+    block_.v = load(args_.v, tile, base, begin, end, scratch_ + layout_.v, block_.v_stride);
+  }
+
+  const float* load(const KvTensor& kv, const Tile& tile, std::int64_t base, std::int64_t begin,
+                    std::int64_t end, float* out, std::int64_t& stride) {
+    const std::int64_t kv_head = tile.first_head / (args_.n_heads / args_.n_kv_heads);
+    const std::byte* rows = kv.data + args_.sequences[tile.first_token] * kv.sequence_bytes +
+                            kv_head * kv.head_bytes + base % kv.n_slots * kv.row_bytes;
+    stride = padded(kv.head_size);
+    if (kv.type == DType::kF32 && stride == kv.head_size) {
+      return reinterpret_cast<const float*>(rows);
+    }
+    inner_.load_rows(kv, rows + begin * kv.row_bytes, end - begin, out + begin * stride, stride);
+    return out;
+  }
+
+  void attend(const Tile& tile, std::int64_t row, std::int64_t base) {
+    AttentionRows rows;
+    rows.count = static_cast<int>(std::min<std::int64_t>(tile.n_rows() - row, kRowsAtOnce));
+    bool sees_any = false;
+    for (int i = 0; i < rows.count; ++i) {
+      const auto in_block = [&](std::int64_t position) {
+        return static_cast<std::int32_t>(
+            std::clamp(position - base, std::int64_t{0}, kAttentionBlock));
+      };
+      rows.begin[i] = in_block(begin_[row + i]);
+      rows.end[i] = in_block(end_[row + i]);
+      sees_any = sees_any || rows.begin[i] < rows.end[i];
+    }
+    if (!sees_any) return;
+    rows.q = scratch_ + layout_.q + row * layout_.k_columns;
+    rows.o = scratch_ + layout_.o + row * layout_.v_columns;
+    rows.m = scratch_ + layout_.m + row;
+    rows.l = scratch_ + layout_.l + row;
+    inner_.attend(block_, rows);
+  }
+
+  // out = o / l.
+  void finish(const Tile& tile) {
+    for (std::int64_t i = 0; i < tile.n_rows(); ++i) {
+      const std::int64_t token = tile.first_token + i / tile.n_heads;
+      const std::int64_t head = tile.first_head + i % tile.n_heads;
+      const float inverse = 1.0f / scratch_[layout_.l + i];
+      const float* o = scratch_ + layout_.o + i * layout_.v_columns;
+      float* out = args_.out + token * args_.out_stride + head * args_.v.head_size;
+      for (std::int64_t c = 0; c < args_.v.head_size; ++c) out[c] = o[c] * inverse;
+    }
+  }
+
+  const AttentionArgs& args_;
+  const AttentionInner& inner_;
+  const Layout layout_;
+  float* const scratch_;
+  AttentionBlock block_;
+  std::int64_t begin_[kTileRows];  // the positions each row sees
+  std::int64_t end_[kTileRows];
+};
+
+// The tokens from `first` on that share a tile: of one sequence, at most `limit`.
+std::int64_t tokens_in_tile(const AttentionArgs& args, std::int64_t first, std::int64_t limit) {
+  std::int64_t n = 1;
+  while (n < limit && first + n < args.tokens &&
+         args.sequences[first + n] == args.sequences[first]) {
+    ++n;
+  }
+  return n;
+}
+
+}  // namespace
+
+void attention_in_tiles(const AttentionArgs& args, Part part, const AttentionInner& inner) {
+  TileAttention attention(args, inner);
+  const std::int64_t group = args.n_heads / args.n_kv_heads;
+  const std::int64_t token_limit = std::max<std::int64_t>(kTileRows / group, 1);
+  Tile tile;
+  for (int index = 0; tile.first_token < args.tokens; ++index) {
+    tile.n_tokens = tokens_in_tile(args, tile.first_token, token_limit);
+    // Each part takes some heads of every tile: all heads cost the same, whatever the position.
+    // Where they do not divide evenly, the parts take turns in having one more.
+    const Range heads = share(args.n_heads, Part{(part.index + index) % part.count, part.count});
+    for (tile.first_head = heads.begin; tile.first_head < heads.end;
+         tile.first_head += tile.n_heads) {
+      const std::int64_t next_group = (tile.first_head / group + 1) * group;
+      tile.n_heads =
+          std::min({heads.end, next_group, tile.first_head + kTileRows}) - tile.first_head;
+      attention.run(tile);
+    }
+    tile.first_token += tile.n_tokens;
+  }
+}
 
 std::size_t attention_scratch_bytes(std::int64_t n_heads, std::int64_t n_kv_heads,
                                     std::int64_t head_size_k, std::int64_t head_size_v,
@@ -9,8 +196,7 @@ std::size_t attention_scratch_bytes(std::int64_t n_heads, std::int64_t n_kv_head
   static_cast<void>(n_heads);
   static_cast<void>(n_kv_heads);
   static_cast<void>(tokens);
-  const std::int64_t larger = head_size_k > head_size_v ? head_size_k : head_size_v;
-  return static_cast<std::size_t>(larger + head_size_v) * sizeof(float);
+  return static_cast<std::size_t>(Layout(head_size_k, head_size_v).size) * sizeof(float);
 }
 
 }  // namespace galley::kernels

@@ -15,8 +15,13 @@ inline constexpr double kRoundToIntDouble = 0x1.8p52;
 
 // e^r on [-ln 2 / 2, ln 2 / 2]: relative error 3e-9.
 inline constexpr float kExpPolynomial[] = {
-    0.0013814539415761828f, 0.00836874544620514f, 0.04166838899254799f, 0.1666652113199234f,
-    0.4999999403953552f,    1.0f,                 1.0f,
+    0.0013814539415761828f,
+    0.00836874544620514f,
+    0.04166838899254799f,
+    0.1666652113199234f,
+    0.4999999403953552f,
+    1.0f,
+    1.0f,
 };
 inline constexpr float kLog2E = 0x1.715476p0f;
 // ln 2 in two pieces; the first has 15 bits, so an exponent times it is exact.
@@ -54,8 +59,14 @@ inline constexpr double kSinPolynomial[] = {
 };
 // cos(r):
 inline constexpr double kCosPolynomial[] = {
-    -1.0 / 87178291200.0, 1.0 / 479001600.0, -1.0 / 3628800.0, 1.0 / 40320.0,
-    -1.0 / 720.0,         1.0 / 24.0,        -0.5,             1.0,
+    -1.0 / 87178291200.0,
+    1.0 / 479001600.0,
+    -1.0 / 3628800.0,
+    1.0 / 40320.0,
+    -1.0 / 720.0,
+    1.0 / 24.0,
+    -0.5,
+    1.0,
 };
 inline constexpr double kTwoOverPi = 0x1.45f306dc9c883p-1;
 // pi/2 in two pieces, together exact to 2^-107.
