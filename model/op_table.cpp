@@ -33,6 +33,15 @@ constexpr std::array kTable = {
     OpKindInfo{OpKind::kScale, "scale", "y = x * factor", "[T, width] -> [T, width]",
                "Brings values to the size that the next part was trained with.",
                "norms-and-activations.md"},
+    OpKindInfo{OpKind::kScaleRows, "scale rows", "y[t] = x[t] * factor[t]",
+               "[T, width], [T, 1] -> [T, width]",
+               "Weighs each token's vector by a number of its own.", "norms-and-activations.md"},
+    OpKindInfo{OpKind::kScaleByPosition, "scale by position",
+               "y[t] = x[t] * (1 + factor * log(1 + floor(position[t] / interval)))",
+               "[T, width] -> [T, width]",
+               "Sharpens the attention of tokens far into a text, which have more positions to "
+               "choose from.",
+               "attention.md"},
     OpKindInfo{OpKind::kSoftcap, "soft cap", "y = cap * tanh(x / cap)", "[T, width] -> [T, width]",
                "Keeps values within (-cap, cap) without a sharp edge, so that no single logit "
                "can run away.",
