@@ -36,6 +36,8 @@ class MergeTable {
   void add(std::int32_t left, std::int32_t right, Merge merge);
   // The merge of the pair, or nullptr.
   const Merge* find(std::int32_t left, std::int32_t right) const;
+  // Brings the memory that add or find will need for the pair into the cache.
+  void prefetch(std::int32_t left, std::int32_t right) const;
 
  private:
   struct Slot {
@@ -43,10 +45,11 @@ class MergeTable {
     Merge merge{};
   };
   static constexpr std::uint64_t kFree = ~std::uint64_t{0};
+  std::size_t first_slot(std::uint64_t pair) const;
   std::size_t slot_of(std::uint64_t pair) const;
   void grow(std::size_t n_slots);
 
-  std::vector<Slot> slots_;  // open addressing, at most half full
+  std::vector<Slot> slots_;  // open addressing, at most two thirds full
   std::size_t n_used_ = 0;
 };
 
@@ -66,8 +69,8 @@ class BytePairEncoding final : public Algorithm {
 
   void add_merges(std::span<const std::string_view> merges);
   std::int32_t symbol_of(std::string_view bytes);
-  // The token that is exactly these bytes, or kNotFound.
-  TokenId token_of(std::string_view bytes) const;
+  // The token that a word becomes without merging, or kNotFound.
+  TokenId whole_token(std::string_view word) const;
   void append_ids(std::int32_t symbol, std::vector<TokenId>& ids) const;
 
   const Vocabulary* vocabulary_;

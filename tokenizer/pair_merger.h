@@ -12,6 +12,7 @@
 #pragma once
 
 #include <algorithm>
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <vector>
@@ -29,9 +30,8 @@ class PairMerger {
   // first. `rules` has
   //   std::uint32_t priority(const Symbol& left, const Symbol& right)  smallest first, or kNoMerge
   //   Symbol merged(const Symbol& left, const Symbol& right)
-  // After each merge, `on_merge(position, priority, symbols)` is told: symbols[position] is the
-  // result, and `next(position)` leads from symbol to symbol. In the end `symbols` has only
-  // what is left. REQUIRES: fewer than 2^32 - 1 symbols.
+  // After each merge, `on_merge(position, priority, symbols)` is told; symbols[position] is the
+  // result. In the end `symbols` has only what is left. REQUIRES: fewer than 2^32 - 1 symbols.
   template <class Rules, class OnMerge>
   void run(std::vector<Symbol>& symbols, const Rules& rules, OnMerge&& on_merge) {
     if (symbols.size() < 2) return;
@@ -58,8 +58,12 @@ class PairMerger {
     symbols.resize(n_left);
   }
 
-  // The symbol after the one at `at` during a run; the number of symbols if it is the last.
-  std::uint32_t next(std::uint32_t at) const { return links_[at].next; }
+  // The how-manieth symbol the one at `position` is, from 0, during a run.
+  std::size_t index_of(std::uint32_t position) const {
+    std::size_t index = 0;
+    for (std::uint32_t at = 0; at < position; at = links_[at].next) ++index;
+    return index;
+  }
 
  private:
   struct Link {

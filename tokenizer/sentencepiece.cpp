@@ -6,6 +6,7 @@
 #include <string>
 
 #include "tokenizer/pair_merger.h"
+#include "tokenizer/recent_words.h"
 #include "tokenizer/utf8.h"
 
 namespace galley {
@@ -23,15 +24,25 @@ std::uint32_t priority_of_score(float score) {
 }
 
 // The row of characters that merging starts from. A byte that is not UTF-8 stands alone.
-std::vector<std::string_view> characters(std::string_view text) {
-  std::vector<std::string_view> symbols;
-  symbols.reserve(text.size());
+void split_characters(std::string_view text, std::vector<std::string_view>& symbols) {
+  symbols.clear();
   for (std::size_t i = 0; i < text.size();) {
     const std::size_t size = read_utf8(text, i).size;
     symbols.push_back(text.substr(i, size));
     i += size;
   }
-  return symbols;
+}
+
+// How many bytes of `text`, from `begin` on, `word` was prepared from.
+std::size_t original_size(std::string_view word, std::string_view text, std::size_t begin) {
+  std::size_t at = begin;
+  for (std::size_t i = 0; i < word.size();) {
+    const std::size_t size = read_utf8(word, i).size;
+    const bool was_space = text[at] == ' ' && word.substr(i, size) == kSpaceMark;
+    at += was_space ? 1 : size;
+    i += size;
+  }
+  return at - begin;
 }
 
 }  // namespace
@@ -56,6 +67,13 @@ SentencePiece::SentencePiece(const Vocabulary& vocabulary) : vocabulary_(&vocabu
     byte_tokens_[byte] = vocabulary.find_byte(static_cast<unsigned char>(byte));
     if (!byte_tokens_[byte]) byte_tokens_[byte] = vocabulary.unknown;
   }
+  for (TokenId id = 0; id < vocabulary.n_tokens(); ++id) {
+    const std::string_view text = vocabulary.texts[id];
+    for (std::size_t at = text.find(kSpaceMark); at != std::string_view::npos;
+         at = text.find(kSpaceMark, at + 1)) {
+      if (at > 0) joins_mark_[static_cast<unsigned char>(text[at - 1])] = true;
+    }
+  }
 }
 
 // What is merged for `text`: a space in front if the model wants one, spaces as marks.
@@ -64,6 +82,17 @@ std::string SentencePiece::prepare(std::string_view text, bool after_special) co
   std::string prepared(adds_space ? kSpaceMark : "");
   prepared += escape_spaces(text);
   return prepared;
+}
+
+// Where the word that starts at `begin` ends: before the next mark that no token joins to what
+// precedes it.
+std::size_t SentencePiece::end_of_word(std::string_view prepared, std::size_t begin) const {
+  std::size_t end = begin;
+  do {
+    end = prepared.find(kSpaceMark, end + 1);
+    if (end == std::string_view::npos) return prepared.size();
+  } while (joins_mark_[static_cast<unsigned char>(prepared[end - 1])]);
+  return end;
 }
 
 void SentencePiece::append_ids(std::string_view symbol, std::vector<TokenId>& ids) const {
@@ -79,27 +108,49 @@ void SentencePiece::append_ids(std::string_view symbol, std::vector<TokenId>& id
 void SentencePiece::encode(std::string_view text, bool after_special,
                            std::vector<TokenId>& ids) const {
   const std::string prepared = prepare(text, after_special);
-  std::vector<std::string_view> symbols = characters(prepared);
-  PairMerger<std::string_view>().run(symbols, Rules{*vocabulary_}, [](auto&&...) {});
-  for (const std::string_view symbol : symbols) append_ids(symbol, ids);
+  RecentWords recent(prepared.size());
+  std::vector<std::string_view> symbols;
+  PairMerger<std::string_view> merger;
+  for (std::size_t begin = 0; begin < prepared.size();) {
+    const std::size_t end = end_of_word(prepared, begin);
+    const std::string_view word = std::string_view(prepared).substr(begin, end - begin);
+    begin = end;
+    recent.append(word, ids, [&] {
+      split_characters(word, symbols);
+      merger.run(symbols, Rules{*vocabulary_}, [](auto&&...) {});
+      for (const std::string_view symbol : symbols) append_ids(symbol, ids);
+    });
+  }
 }
 
 std::vector<WordSteps> SentencePiece::explain(std::string_view text, bool after_special) const {
-  WordSteps steps;
-  steps.place = {0, text.size(), std::nullopt};
-  steps.word = prepare(text, after_special);
-  std::vector<std::string_view> symbols = characters(steps.word);
-  steps.symbols.assign(symbols.begin(), symbols.end());
+  const std::string prepared = prepare(text, after_special);
+  const bool has_prefix = prepared.size() > escape_spaces(text).size();
+  std::vector<WordSteps> words;
+  std::vector<std::string_view> symbols;
   PairMerger<std::string_view> merger;
-  merger.run(symbols, Rules{*vocabulary_},
-             [&](std::uint32_t at, std::uint32_t /*priority*/, const auto& now) {
-               std::size_t index = 0;
-               for (std::uint32_t i = 0; i < at; i = merger.next(i)) ++index;
-               steps.merges.push_back({index, -1, vocabulary_->score(*vocabulary_->find(now[at])),
-                                       std::string(now[at])});
-             });
-  for (const std::string_view symbol : symbols) append_ids(symbol, steps.ids);
-  return {steps};
+  std::size_t place = 0;
+  for (std::size_t begin = 0; begin < prepared.size();) {
+    const std::size_t end = end_of_word(prepared, begin);
+    const std::string_view word = std::string_view(prepared).substr(begin, end - begin);
+    WordSteps& steps = words.emplace_back();
+    steps.word = word;
+    const std::string_view from_text =
+        has_prefix && begin == 0 ? word.substr(kSpaceMark.size()) : word;
+    steps.place = {place, place + original_size(from_text, text, place), std::nullopt};
+    place = steps.place.end;
+    begin = end;
+
+    split_characters(word, symbols);
+    steps.symbols.assign(symbols.begin(), symbols.end());
+    merger.run(symbols, Rules{*vocabulary_},
+               [&](std::uint32_t at, std::uint32_t /*priority*/, const auto& now) {
+                 const float score = vocabulary_->score(*vocabulary_->find(now[at]));
+                 steps.merges.push_back({merger.index_of(at), -1, score, std::string(now[at])});
+               });
+    for (const std::string_view symbol : symbols) append_ids(symbol, steps.ids);
+  }
+  return words;
 }
 
 }  // namespace galley

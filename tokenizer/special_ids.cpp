@@ -20,7 +20,8 @@ constexpr std::string_view kEndOfOther[] = {
     "<|eom_id|>",   "<|return|>",    "<|call|>",   "<|fim_pad|>", "<fim-pad>",    "<PAD>",
     "<|fim_repo|>", "<|repo_name|>", "<fim-repo>", "<REPO>",      "<|file_sep|>",
 };
-// These end generation as well, but what the file says of their type stands.
+// These end generation as well if the file says that they are special; else </s> is what it is
+// in HTML.
 constexpr std::string_view kEndOfSequence[] = {"</s>", "<eos>", "[EOS]",
                                                "<\uFF5Cend\u2581of\u2581sentence\uFF5C>"};
 // Control tokens that do not end anything (fill in the middle).
@@ -136,12 +137,15 @@ class SpecialIdReader {
 
   void find_end_of_generation() {
     for (const std::string_view text : kEndOfTurn) {
-      const auto id = ends_generation(text, /*is_control=*/true);
+      const auto id = ends_generation(text);
       if (!v_.eot) v_.eot = id;
     }
     if (!v_.eom) v_.eom = v_.find("<|eom_id|>");
-    for (const std::string_view text : kEndOfOther) ends_generation(text, /*is_control=*/true);
-    for (const std::string_view text : kEndOfSequence) ends_generation(text, false);
+    for (const std::string_view text : kEndOfOther) ends_generation(text);
+    for (const std::string_view text : kEndOfSequence) {
+      const auto id = v_.find(text);
+      if (id && v_.type(*id) != TokenType::kNormal) v_.end_of_generation.push_back(*id);
+    }
     for (const std::string_view text : kControl) {
       if (const auto id = v_.find(text)) set_type(*id, TokenType::kControl);
     }
@@ -153,11 +157,11 @@ class SpecialIdReader {
     ids.erase(std::unique(ids.begin(), ids.end()), ids.end());
   }
 
-  std::optional<TokenId> ends_generation(std::string_view text, bool is_control) {
+  std::optional<TokenId> ends_generation(std::string_view text) {
     const auto id = v_.find(text);
     if (!id) return id;
     v_.end_of_generation.push_back(*id);
-    if (is_control) set_type(*id, TokenType::kControl);
+    set_type(*id, TokenType::kControl);
     return id;
   }
 

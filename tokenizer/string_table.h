@@ -32,19 +32,28 @@ class StringTable {
 
   // The id of `text`, or kNotFound.
   std::int32_t find(std::string_view text) const;
+  // Brings the memory that find(text) will need into the cache. Finding many strings takes a
+  // fraction of the time if they are announced first, because the table is larger than the cache.
+  void prefetch(std::string_view text) const;
 
  private:
-  // Open addressing with linear probing: the next free slot after the one the hash names.
+  // A hash table with open addressing and linear probing. A string of up to eight bytes is its
+  // own key, so that looking it up touches one slot and nothing else; a longer one has its hash
+  // as key and is compared in full when key and size agree.
   struct Slot {
-    std::uint32_t tag = 0;  // high half of the hash, to skip most comparisons
+    std::uint64_t key = 0;
+    std::uint32_t size = 0;  // of the string, cut off at 32 bits
     std::int32_t id = kNotFound;
   };
+  // Where the search for a string begins.
+  std::size_t first_slot(std::uint64_t key, std::size_t size) const;
+  // Where `text` is, or the free slot where it belongs. REQUIRES: a free slot.
+  std::size_t slot_of(std::string_view text, std::uint64_t key) const;
   void grow(std::size_t n_slots);
-  std::size_t slot_of(std::string_view text, std::uint64_t hash) const;
 
   std::string bytes_;              // all strings, one after the other
   std::vector<std::size_t> ends_;  // where each ends
-  std::vector<Slot> slots_;        // a power of two, at most half full
+  std::vector<Slot> slots_;        // a power of two, at most two thirds full
   std::size_t n_indexed_ = 0;
 };
 

@@ -86,7 +86,10 @@ void read_texts(const GgufFile& file, Vocabulary& vocabulary) {
   for (const std::string_view text : tokens->strings) n_bytes += text.size();
   vocabulary.texts.reserve(tokens->strings.size(), n_bytes);
   TokenId first_duplicate = -1;
-  for (const std::string_view text : tokens->strings) {
+  constexpr std::size_t kAhead = 16;
+  for (std::size_t i = 0; i < tokens->strings.size(); ++i) {
+    if (i + kAhead < tokens->strings.size()) vocabulary.texts.prefetch(tokens->strings[i + kAhead]);
+    const std::string_view text = tokens->strings[i];
     const TokenId id = vocabulary.texts.add(text);
     vocabulary.longest_text = std::max(vocabulary.longest_text, text.size());
     if (first_duplicate < 0 && !text.empty() && vocabulary.texts.find(text) != id) {
