@@ -1,0 +1,250 @@
+// What a session promises: the same bits however the work is cut, sequences that do not see one
+// another, a cache that can be cut back, and errors before anything is run.
+#include "model/session.h"
+
+#include <gtest/gtest.h>
+
+#include <cstring>
+#include <thread>
+
+#include "kernels/kernels.h"
+#include "model/observer.h"
+#include "tests/model/tiny_llama.h"
+
+namespace galley {
+namespace {
+
+using test::TinyFile;
+using test::TinyLlama;
+
+std::vector<TokenId> some_tokens(int n, int seed = 0) {
+  std::vector<TokenId> ids;
+  for (int i = 0; i < n; ++i) ids.push_back((i * i * 7 + i * 13 + seed * 31) % 96);
+  return ids;
+}
+
+// Logits of every position, fed in calls of `chunk` tokens.
+std::vector<float> all_logits(Session& session, const std::vector<TokenId>& ids,
+                              std::size_t chunk) {
+  std::vector<float> logits;
+  for (std::size_t begin = 0; begin < ids.size(); begin += chunk) {
+    std::vector<BatchToken> batch;
+    for (std::size_t i = begin; i < std::min(ids.size(), begin + chunk); ++i)
+      batch.push_back({ids[i], 0, true});
+    session.forward(batch);
+    for (std::int64_t o = 0; o < session.n_outputs(); ++o)
+      logits.insert(logits.end(), session.logits(o).begin(), session.logits(o).end());
+  }
+  return logits;
+}
+
+bool same_bits(const std::vector<float>& a, const std::vector<float>& b) {
+  return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size() * sizeof(float)) == 0;
+}
+
+class EveryType : public testing::TestWithParam<DType> {};
+
+TEST_P(EveryType, SameBitsAtAnyThreadsBatchAndInstructionSet) {
+  const TinyFile file({.type = GetParam()});
+  const auto model = file.open();
+  const std::vector<TokenId> ids = some_tokens(70);
+  std::vector<float> expected;
+  for (const kernels::Isa isa : kernels::available_isas()) {
+    kernels::select_isa(isa);
+    for (const int n_threads : {1, 2, 3, 8})
+      for (const std::int64_t n_batch : {1, 7, 512}) {
+        if (isa == kernels::Isa::kScalar && n_threads > 2) continue;  // slow, and the same code
+        Session session(model, {.n_batch = n_batch, .n_threads = n_threads});
+        const std::vector<float> logits = all_logits(session, ids, ids.size());
+        if (expected.empty()) expected = logits;
+        EXPECT_TRUE(same_bits(logits, expected))
+            << kernels::isa_name(isa) << ", " << n_threads << " threads, batch " << n_batch;
+      }
+  }
+  for (float x : expected) ASSERT_TRUE(std::isfinite(x));
+  kernels::select_isa(kernels::available_isas().front());
+}
+
+INSTANTIATE_TEST_SUITE_P(Types, EveryType,
+                         testing::Values(DType::kF32, DType::kF16, DType::kBF16, DType::kQ4_0,
+                                         DType::kQ4_1, DType::kQ5_0, DType::kQ5_1, DType::kQ8_0,
+                                         DType::kQ2_K, DType::kQ3_K, DType::kQ4_K, DType::kQ5_K,
+                                         DType::kQ6_K, DType::kIQ4_NL, DType::kIQ4_XS),
+                         [](const auto& param) {
+                           return std::string(dtype_info(param.param).name);
+                         });
+
+TEST(Session, MutantIsNoticed) {
+  const TinyFile file({}), other({.seed = 2});
+  Session a(file.open(), {}), b(other.open(), {});
+  EXPECT_FALSE(same_bits(all_logits(a, some_tokens(5), 5), all_logits(b, some_tokens(5), 5)));
+}
+
+TEST(Session, SequencesInOneBatchDoNotSeeOneAnother) {
+  const TinyFile file({.type = DType::kQ8_0});
+  const auto model = file.open();
+  const auto first = some_tokens(20, 1), second = some_tokens(20, 2);
+  Session alone_a(model, {}), alone_b(model, {});
+  const auto a = all_logits(alone_a, first, 20), b = all_logits(alone_b, second, 20);
+  Session both(model, {.n_sequences = 2});
+  std::vector<BatchToken> batch;
+  for (std::size_t i = 0; i < 20; ++i) {
+    batch.push_back({first[i], 0, true});
+    batch.push_back({second[i], 1, true});
+  }
+  both.forward(batch);
+  std::vector<float> got_a, got_b;
+  for (std::int64_t o = 0; o < both.n_outputs(); ++o) {
+    auto& got = o % 2 == 0 ? got_a : got_b;
+    got.insert(got.end(), both.logits(o).begin(), both.logits(o).end());
+  }
+  EXPECT_TRUE(same_bits(got_a, a));
+  EXPECT_TRUE(same_bits(got_b, b));
+  EXPECT_EQ(both.length(0), 20);
+  EXPECT_EQ(both.length(1), 20);
+}
+
+TEST(Session, CopiedSequenceGoesOnAlike) {
+  const TinyFile file({});
+  Session session(file.open(), {.n_sequences = 2});
+  session.forward(some_tokens(9));
+  session.copy_sequence(0, 1);
+  session.forward(std::vector<TokenId>{5}, 0);
+  const std::vector<float> a(session.logits().begin(), session.logits().end());
+  session.forward(std::vector<TokenId>{5}, 1);
+  EXPECT_TRUE(same_bits(a, {session.logits().begin(), session.logits().end()}));
+}
+
+TEST(Session, TruncateForgets) {
+  for (const DType kv : {DType::kF32, DType::kF16, DType::kQ8_0}) {
+    const TinyFile file({});
+    Session session(file.open(), {.kv_type = kv});
+    const auto ids = some_tokens(30);
+    const auto once = all_logits(session, ids, 30);
+    session.forward(some_tokens(10, 5));
+    EXPECT_EQ(session.truncate(12), 12);
+    const std::vector<TokenId> rest(ids.begin() + 12, ids.end());
+    const auto again = all_logits(session, rest, 30);
+    EXPECT_TRUE(same_bits(again, {once.begin() + 12 * 96, once.end()}));
+    EXPECT_EQ(session.truncate(0), 0);
+    EXPECT_TRUE(same_bits(all_logits(session, ids, 30), once));
+  }
+}
+
+TEST(Session, SlidingWindowKeepsOnlyItsWindow) {
+  const TinyFile file({.n_context = 2048, .window = 40});
+  const auto model = file.open();
+  Session small(model, {.n_batch = 16}), large(model, {.n_batch = 1024});
+  EXPECT_LT(small.memory().kv_cache_bytes, large.memory().kv_cache_bytes);
+  const auto ids = some_tokens(700);
+  EXPECT_TRUE(same_bits(all_logits(small, ids, 700), all_logits(large, ids, 1)));
+  EXPECT_EQ(small.truncate(695), 695);
+  small.forward(std::vector<TokenId>(ids.begin() + 695, ids.end()));
+  EXPECT_TRUE(same_bits({small.logits().begin(), small.logits().end()},
+                        {large.logits().begin(), large.logits().end()}));
+  EXPECT_EQ(small.truncate(100), 0) << "the positions that 100 looks back to are gone";
+}
+
+TEST(Session, TooManyTokensIsAnErrorBeforeAnythingRuns) {
+  const TinyFile file({});
+  Session session(file.open(), {.n_context = 8});
+  session.forward(some_tokens(6));
+  try {
+    session.forward(some_tokens(3));
+    FAIL() << "nine tokens in a context of eight";
+  } catch (const Error& e) {
+    EXPECT_EQ(e.kind(), ErrorKind::kContextExceeded);
+  }
+  EXPECT_EQ(session.length(), 6);
+  session.forward(some_tokens(2));
+  EXPECT_EQ(session.length(), 8);
+}
+
+TEST(Session, SenselessRequestsAreUsageErrors) {
+  const TinyFile file({});
+  const auto model = file.open();
+  const auto kind = [&](auto&& f) {
+    try {
+      f();
+    } catch (const Error& e) {
+      return e.exit_code();
+    }
+    return 0;
+  };
+  Session session(model, {});
+  EXPECT_EQ(kind([&] { session.forward(std::vector<TokenId>{96}); }), 2);
+  EXPECT_EQ(kind([&] { session.forward(std::vector<TokenId>{-1}); }), 2);
+  EXPECT_EQ(kind([&] { session.forward(std::vector<TokenId>{1}, 1); }), 2);
+  EXPECT_EQ(kind([&] { Session(model, {.n_context = -1}); }), 2);
+  EXPECT_EQ(kind([&] { Session(model, {.n_batch = 0}); }), 2);
+  EXPECT_EQ(kind([&] { Session(model, {.kv_type = DType::kQ4_0}); }), 2);
+  EXPECT_EQ(kind([&] { Session(model, {.n_context = 2000000000, .n_sequences = 60000}); }), 4);
+}
+
+TEST(Session, CanBeCancelled) {
+  const TinyFile file({.n_layers = 8});
+  std::atomic<bool> cancel = false;
+  Session session(file.open(), {.n_threads = 2, .cancel = &cancel});
+  session.forward(some_tokens(4));
+  cancel = true;
+  EXPECT_THROW(session.forward(some_tokens(400)), Cancelled);
+  EXPECT_EQ(session.length(), 4);
+  cancel = false;
+  session.forward(some_tokens(4));
+  EXPECT_EQ(session.length(), 8);
+}
+
+// Counts ops; can zero one value.
+class Watcher : public Observer {
+ public:
+  std::string zeroed;
+  int n_before = 0, n_after = 0;
+  void before_op(RunView&, int) override { ++n_before; }
+  void after_op(RunView& run, int index) override {
+    ++n_after;
+    const Op& op = run.graph().ops[static_cast<std::size_t>(index)];
+    if (op.name != zeroed) return;
+    for (std::int64_t t = 0; t < run.n_tokens(); ++t)
+      for (float& x : run.row(op.output, t)) x = 0;
+  }
+};
+
+TEST(Session, ObserverSeesEveryOpAndChangesNothing) {
+  const TinyFile file({.type = DType::kQ4_K});
+  const auto model = file.open();
+  Session plain(model, {}), watched(model, {.n_threads = 2});
+  Watcher watcher;
+  watched.set_observer(&watcher);
+  const auto ids = some_tokens(12);
+  EXPECT_TRUE(same_bits(all_logits(plain, ids, 12), all_logits(watched, ids, 12)));
+  EXPECT_EQ(watcher.n_before, static_cast<int>(model->graph().ops.size()));
+  EXPECT_EQ(watcher.n_after, watcher.n_before);
+  watched.set_observer(nullptr);
+  plain.truncate(0), watched.truncate(0);
+  EXPECT_TRUE(same_bits(all_logits(plain, ids, 1), all_logits(watched, ids, 1)));
+}
+
+TEST(Session, ObserverCanChangeValues) {
+  const TinyFile file({});
+  const auto model = file.open();
+  Session plain(model, {}), changed(model, {});
+  Watcher watcher;
+  watcher.zeroed = "blk.1.attn";
+  changed.set_observer(&watcher);
+  EXPECT_FALSE(
+      same_bits(all_logits(plain, some_tokens(5), 5), all_logits(changed, some_tokens(5), 5)));
+}
+
+TEST(Session, ObserverErrorsComeOut) {
+  struct Thrower : Observer {
+    void before_op(RunView&, int) override { throw Error(ErrorKind::kFailure, "stop"); }
+    void after_op(RunView&, int) override {}
+  } thrower;
+  const TinyFile file({});
+  Session session(file.open(), {.n_threads = 2});
+  session.set_observer(&thrower);
+  EXPECT_THROW(session.forward(some_tokens(40)), Error);
+}
+
+}  // namespace
+}  // namespace galley
