@@ -64,7 +64,7 @@ struct SessionOptions {
   std::int64_t n_sequences = 1;
   int n_threads = 0;  // 0: the CPUs this process may use
   // Of the KV cache: F32, F16 or Q8_0; nothing stands for default_kv_type.
-  std::optional<DType> kv_type;
+  std::optional<DType> kv_type = std::nullopt;
   // Checked between layers: when it becomes true, forward() throws Cancelled.
   const std::atomic<bool>* cancel = nullptr;
 };

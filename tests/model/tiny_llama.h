@@ -1,4 +1,5 @@
-// A llama model of random weights in memory, for tests of the engine around it.
+// A llama model of random weights in memory, for tests of the engine around it. With a window it
+// is a phi3 model, which fuses some matrices and has windows in all layers.
 #pragma once
 
 #include <algorithm>
@@ -33,9 +34,10 @@ class TinyFile {
  public:
   explicit TinyFile(const TinyLlama& shape) : random_(shape.seed) {
     const std::int64_t kv_width = shape.width / shape.n_heads * shape.n_kv_heads;
-    writer_.set_string("general.architecture", "llama");
+    const std::string architecture = shape.window > 0 ? "phi3" : "llama";
+    writer_.set_string("general.architecture", architecture);
     const auto number = [&](const char* key, std::int64_t value) {
-      writer_.set_uint32(std::string("llama.") + key, static_cast<std::uint32_t>(value));
+      writer_.set_uint32(architecture + "." + key, static_cast<std::uint32_t>(value));
     };
     number("block_count", shape.n_layers);
     number("embedding_length", shape.width);
@@ -44,20 +46,28 @@ class TinyFile {
     number("attention.head_count", shape.n_heads);
     number("attention.head_count_kv", shape.n_kv_heads);
     if (shape.window > 0) number("attention.sliding_window", shape.window);
-    writer_.set_float32("llama.attention.layer_norm_rms_epsilon", 1e-5f);
+    writer_.set_float32(architecture + ".attention.layer_norm_rms_epsilon", 1e-5f);
     writer_.set_string("tokenizer.ggml.model", "no_vocab");
     matrix("token_embd.weight", shape.type, shape.n_vocab, shape.width);
     vector("output_norm.weight", shape.width);
     for (int i = 0; i < shape.n_layers; ++i) {
       const std::string blk = "blk." + std::to_string(i) + ".";
       vector(blk + "attn_norm.weight", shape.width);
-      matrix(blk + "attn_q.weight", shape.type, shape.width, shape.width);
-      matrix(blk + "attn_k.weight", shape.type, kv_width, shape.width);
-      matrix(blk + "attn_v.weight", shape.type, kv_width, shape.width);
+      if (shape.window > 0) {
+        matrix(blk + "attn_qkv.weight", shape.type, shape.width + 2 * kv_width, shape.width);
+      } else {
+        matrix(blk + "attn_q.weight", shape.type, shape.width, shape.width);
+        matrix(blk + "attn_k.weight", shape.type, kv_width, shape.width);
+        matrix(blk + "attn_v.weight", shape.type, kv_width, shape.width);
+      }
       matrix(blk + "attn_output.weight", shape.type, shape.width, shape.width);
       vector(blk + "ffn_norm.weight", shape.width);
-      matrix(blk + "ffn_gate.weight", shape.type, shape.ffn_width, shape.width);
-      matrix(blk + "ffn_up.weight", shape.type, shape.ffn_width, shape.width);
+      if (shape.window > 0) {
+        matrix(blk + "ffn_up.weight", shape.type, 2 * shape.ffn_width, shape.width);
+      } else {
+        matrix(blk + "ffn_gate.weight", shape.type, shape.ffn_width, shape.width);
+        matrix(blk + "ffn_up.weight", shape.type, shape.ffn_width, shape.width);
+      }
       matrix(blk + "ffn_down.weight", shape.type, shape.width, shape.ffn_width);
     }
     bytes_ = writer_.to_bytes();
