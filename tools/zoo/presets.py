@@ -1,6 +1,7 @@
 """The models of the zoo: their shapes and how long each is trained."""
 
 import dataclasses
+import sys
 
 
 @dataclasses.dataclass
@@ -10,7 +11,7 @@ class Preset:
     shape: dict
     n_merges: int
     n_parts: int = 2  # of a batch, shared out to the workers
-    tokens_per_part: int = 3200
+    tokens_per_part: int = 1600
     row_length: int = 160
     long_rows: float = 0.1  # share of batches with rows as long as the context
     lr_matrices: float = 0.02
@@ -35,3 +36,6 @@ PRESETS = {
     "lookup": Preset("Looks up keys, closes brackets, follows rules shown by example", 3000, SMALL,
                      256, long_rows=0.0),
 }
+
+if __name__ == "__main__":  # for rebuild: the number of merges of a model's tokenizer
+    print(PRESETS[sys.argv[1]].n_merges)

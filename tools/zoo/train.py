@@ -116,7 +116,10 @@ def work(args, worker, training, tokenizer, first_step, seconds, barrier):
     preset = presets.PRESETS[args.model]
     model, n_steps = training.model, args.steps or preset.steps
     started, recent = time.time() - seconds, []
+    parent = os.getppid()
     for step in range(first_step, n_steps):
+        if worker != 0 and os.getppid() != parent:
+            return  # the main process was ended
         rng = random.Random(f"{args.seed} {step}")
         long_rows = rng.random() < preset.long_rows
         row_length = preset.shape["n_context"] if long_rows else preset.row_length
@@ -177,7 +180,7 @@ def main():
         step, seconds = state["step"], state["seconds"]
     print(f"{args.model}: {training.weights.numel()} parameters, from step {step}", flush=True)
 
-    barrier = multiprocessing.Barrier(args.workers)
+    barrier = multiprocessing.Barrier(args.workers, timeout=900)  # patient when paused
     others = [multiprocessing.Process(
         target=work, args=(args, worker, training, tokenizer, step, seconds, barrier), daemon=True)
         for worker in range(1, args.workers)]
