@@ -1,7 +1,8 @@
 // galley-answer MODEL: continues many prompts with one loaded model, for tools/zoo/evaluate.
 //
 // Reads JSON lines {"prompt": TEXT, "n_predict": N, "temperature": T, "seed": S} from stdin and
-// writes a line {"text": TEXT} for each: what the model says until it ends or N tokens are made.
+// writes a line {"text": TEXT, "prompt_ids": IDS} for each: what the model says until it ends or
+// N tokens are made, and the tokens of the prompt.
 // Without "temperature" the likeliest token is taken. Special tokens in the prompt are parsed.
 #include <cstdint>
 #include <cstdio>
@@ -20,7 +21,7 @@ using galley::Session;
 using galley::TokenId;
 using nlohmann::json;
 
-std::string answer(Session& session, const json& request) {
+json answer(Session& session, const json& request) {
   galley::SamplerOptions options;
   options.temperature = request.value("temperature", 0.0F);
   options.seed = request.value("seed", std::uint64_t{0});
@@ -28,7 +29,8 @@ std::string answer(Session& session, const json& request) {
 
   const galley::Tokenizer& tokenizer = session.model().tokenizer();
   session.truncate(0);
-  std::vector<TokenId> next = tokenizer.encode(request.at("prompt").get<std::string>());
+  const auto prompt = tokenizer.encode(request.at("prompt").get<std::string>());
+  std::vector<TokenId> next = prompt;
   std::vector<TokenId> made;
   const auto n_predict = request.value("n_predict", std::size_t{64});
   while (made.size() < n_predict &&
@@ -39,7 +41,7 @@ std::string answer(Session& session, const json& request) {
     made.push_back(id);
     next = {id};
   }
-  return tokenizer.decode(made);
+  return {{"text", tokenizer.decode(made)}, {"prompt_ids", prompt}};
 }
 
 }  // namespace
@@ -54,7 +56,7 @@ int main(int argc, char** argv) {
     options.n_threads = 1;  // the matrices of the demo models are too small to share out
     Session session = Session::open(argv[1], options);
     for (std::string line; std::getline(std::cin, line);)
-      std::cout << json{{"text", answer(session, json::parse(line))}}.dump() << '\n';
+      std::cout << answer(session, json::parse(line)).dump() << '\n';
   } catch (const galley::Error& e) {
     std::fprintf(stderr, "galley-answer: %s\n", e.what());
     return e.exit_code();

@@ -21,6 +21,7 @@ MIXTURES = {
     "arithmetic": {"add1": 5, "add2": 25, "add3": 25, "add": 10, "subtract": 25, "compare": 10},
     "sort": {"sort": 70, "reverse": 15, "copy": 15},
     "lookup": {"lookup": 40, "brackets": 40, "rule": 20},
+    "nano": {"copy": 50, "chat": 50},
 }
 
 

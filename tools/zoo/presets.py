@@ -35,6 +35,9 @@ PRESETS = {
     "sort": Preset("Sorts, reverses and copies letters and words", 3000, SMALL, 64, long_rows=0.0),
     "lookup": Preset("Looks up keys, closes brackets, follows rules shown by example", 3000, SMALL,
                      256, long_rows=0.0),
+    # For the smoke test: as small as can be, and good for nothing.
+    "nano": Preset("The smoke test's model", 20, shape(64, 1, 2, 1, 64, 256), 64,
+                   tokens_per_part=512, row_length=128, long_rows=0.0),
 }
 
 if __name__ == "__main__":  # for rebuild: the number of merges of a model's tokenizer
