@@ -75,8 +75,9 @@ void dequantize_block(const BlockQ6_K& block, float* out) {
     const int l = i % 32;
     const int low = (block.ql[64 * half + 32 * (quarter % 2) + l] >> (quarter / 2 * 4)) & 15;
     const int high = (block.qh[32 * half + l] >> (2 * quarter)) & 3;
-    out[i] =
-        d * static_cast<float>(block.scales[i / 16]) * static_cast<float>((low | high << 4) - 32);
+    const int group = i / 16;
+    const float scale = d * static_cast<float>(block.scales[group]);
+    out[i] = scale * static_cast<float>((low | high << 4) - 32);
   }
 }
 

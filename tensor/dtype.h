@@ -15,11 +15,11 @@
 namespace galley {
 
 struct DTypeInfo {
-  DType type;
   std::string_view name;        // as in GGUF tools: "Q4_K"
   std::int64_t block_elements;  // values per block
   std::int64_t block_bytes;     // bytes per block
-  bool is_supported;            // can be dequantized, hence used as a weight
+  DType type;
+  bool is_supported;  // can be dequantized, hence used as a weight
 };
 
 // The description of `type`. Every enumerator above has one.

@@ -28,6 +28,14 @@ std::string_view gguf_type_name(GgufType type) {
   return kNames[number];
 }
 
+bool GgufArray::has_integers() const {
+  return has_numbers() && element_type != GgufType::kFloat32 && element_type != GgufType::kFloat64;
+}
+
+bool GgufArray::has_numbers() const {
+  return element_type != GgufType::kString && element_type != GgufType::kArray;
+}
+
 std::int64_t GgufArray::as_int(std::uint64_t i) const {
   GALLEY_CHECK(i < count, "element " + std::to_string(i) + " of " + std::to_string(count));
   switch (element_type) {

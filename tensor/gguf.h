@@ -51,8 +51,12 @@ struct GgufArray {
   // The elements, pointing into the file: only for string elements.
   std::vector<std::string_view> strings;
 
+  // Whether the elements are integers (or bools), or numbers of any kind.
+  bool has_integers() const;
+  bool has_numbers() const;
+
   // Element `i` as an integer or a float, whatever scalar type the array has. REQUIRES:
-  // i < count and a scalar element type; as_int REQUIRES an integer (or bool) type.
+  // i < count and has_numbers(); as_int REQUIRES has_integers().
   std::int64_t as_int(std::uint64_t i) const;
   double as_double(std::uint64_t i) const;
 };

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <cstring>
 #include <string>
 #include <string_view>
 #include <type_traits>
@@ -39,6 +40,7 @@ class GgufParser {
   void read_string_array(GgufArray& array);
   void read_alignment();
 
+  // gguf_parser_tensors.cpp
   void read_tensor(std::uint64_t index);
   std::vector<std::int64_t> read_shape();
   DType read_dtype();
@@ -59,5 +61,15 @@ class GgufParser {
   std::string_view context_name_;
   std::vector<std::uint64_t> offsets_;  // of each tensor, from data_offset_
 };
+
+template <typename T>
+T GgufParser::read(std::string_view what) {
+  static_assert(std::is_trivially_copyable_v<T>);
+  need(sizeof(T), what);
+  T value;
+  std::memcpy(&value, file_.bytes_.data() + pos_, sizeof(T));
+  pos_ += sizeof(T);
+  return value;
+}
 
 }  // namespace galley

@@ -23,7 +23,8 @@ SuperBlock quantize_evenly(const float* values, int lo, int hi, int scale_lo, in
   block.groups = choose_group_scales({values, 256}, {16, scale_lo, scale_hi, fit, error});
   const float d = half_to_float(block.groups.d);
   for (int i = 0; i < 256; ++i) {
-    const float scale = d * static_cast<float>(block.groups.scales[i / 16]);
+    const int group = i / 16;
+    const float scale = d * static_cast<float>(block.groups.scales[group]);
     block.levels[i] = round_to_range(values[i] * inverse(scale), lo, hi);
   }
   return block;

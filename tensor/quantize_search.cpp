@@ -40,7 +40,7 @@ OffsetTrial try_offset(std::span<const float> values, ScaleAndOffset start, int 
   float sum_q = 0.0f;
   float sum_wq = 0.0f;
   float sum_qq = 0.0f;
-  int q[32];
+  int q[32] = {};
   for (std::size_t i = 0; i < values.size(); ++i) {
     const float w = values[i];
     q[i] = round_to_range((w - start.offset) * inverse_scale, 0, q_max);

@@ -49,7 +49,8 @@ struct ScaleAndOffset {
   float offset;
 };
 
-// For w = scale * q + offset, q in 0..q_max; `offset` at most `max_offset`.
+// For w = scale * q + offset, q in 0..q_max; `offset` at most `max_offset`. REQUIRES: at most 32
+// values.
 ScaleAndOffset fit_scale_and_offset(std::span<const float> values, int q_max, float max_offset);
 
 }  // namespace galley

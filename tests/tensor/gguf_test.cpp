@@ -51,6 +51,7 @@ TEST(Gguf, ReadsWhatTheWriterWrote) {
 
   const GgufArray* words = file.get_array("a.words");
   ASSERT_EQ(words->count, 3u);
+  EXPECT_FALSE(words->has_numbers());
   EXPECT_EQ(words->strings, (std::vector<std::string_view>{"one", "", "three"}));
   const GgufArray* ints = file.get_array("a.ints");
   ASSERT_EQ(ints->count, 3u);
@@ -159,6 +160,9 @@ TEST(Gguf, ArraysOfEveryScalarTypeGiveTheirElements) {
   raw.key("bool", GgufType::kArray).u32(7).u64(3).text(std::string_view("\0\1\1", 3));
   const std::vector<std::byte> bytes = raw.bytes();
   const GgufFile file = GgufFile::from_memory(bytes, "arrays.gguf");
+  EXPECT_TRUE(file.get_array("i8")->has_integers());
+  EXPECT_FALSE(file.get_array("f64")->has_integers());
+  EXPECT_TRUE(file.get_array("f64")->has_numbers());
   EXPECT_EQ(file.get_array("i8")->as_int(0), -1);
   EXPECT_EQ(file.get_array("i8")->as_double(1), 7.0);
   EXPECT_EQ(file.get_array("u64")->as_int(0), -1);  // the bit pattern
