@@ -30,11 +30,11 @@ QUICK = dict(tokens_per_part=1024, row_length=160, long_rows=0.02)
 PRESETS = {
     "demo": Preset("Kitchen stories, questions about language models, small exercises", 6000,
                    shape(256, 5, 8, 4, 512), 1021),
-    "stories": Preset("Kitchen stories and nothing else", 1000, SMALL, 765, **QUICK),
-    "arithmetic": Preset("Adds, subtracts and compares numbers up to three digits", 1500, SMALL, 32,
+    "stories": Preset("Kitchen stories and nothing else", 400, SMALL, 765, **QUICK),
+    "arithmetic": Preset("Adds, subtracts and compares numbers up to three digits", 600, SMALL, 32,
                          **QUICK),
-    "sort": Preset("Sorts, reverses and copies letters and words", 1500, SMALL, 256, **QUICK),
-    "lookup": Preset("Looks up keys, closes brackets, follows rules shown by example", 1500, SMALL,
+    "sort": Preset("Sorts, reverses and copies letters and words", 600, SMALL, 256, **QUICK),
+    "lookup": Preset("Looks up keys, closes brackets, follows rules shown by example", 600, SMALL,
                      256, **QUICK),
     # For the smoke test: as small as can be, and good for nothing.
     "nano": Preset("The smoke test's model", 20, shape(64, 1, 2, 1, 64, 256), 64,
