@@ -1,0 +1,20 @@
+#include "tools/commands/commands.h"
+
+namespace galley::tools {
+namespace {
+
+constexpr Command kCommands[] = {
+    {"run", "generate text from a prompt", set_up_run},
+    {"tokenize", "text to token ids, and back", set_up_tokenize},
+    {"inspect", "what is in a GGUF file", set_up_inspect},
+    {"logits", "the model's raw output for a prompt", set_up_logits},
+    {"perplexity", "how well a model predicts a text", set_up_perplexity},
+    {"quantize", "make a model file smaller", set_up_quantize},
+    {"bench", "measure prefill and decode speed", set_up_bench},
+};
+
+}  // namespace
+
+std::span<const Command> all_commands() { return kCommands; }
+
+}  // namespace galley::tools

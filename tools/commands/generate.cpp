@@ -1,0 +1,142 @@
+#include "tools/commands/generate.h"
+
+#include <algorithm>
+#include <limits>
+
+#include "tokenizer/stream_decoder.h"
+#include "tools/commands/stop_strings.h"
+#include "tools/progress.h"
+
+namespace galley::tools {
+namespace {
+
+// Ids as text: through the tokenizer, or as numbers where the model has none.
+class TextMaker {
+ public:
+  explicit TextMaker(const Tokenizer& tokenizer)
+      : has_vocab_(tokenizer.has_vocab()), decoder_(tokenizer) {}
+
+  std::string feed(TokenId id) {
+    if (has_vocab_) return decoder_.feed(id);
+    return std::exchange(separator_, " ") + std::to_string(id);
+  }
+  std::string flush() { return decoder_.flush(); }
+
+ private:
+  bool has_vocab_;
+  std::string separator_;
+  StreamDecoder decoder_;
+};
+
+class Run {
+ public:
+  Run(Session& session, Sampler& sampler, const GenerateOptions& options,
+      const std::function<void(std::string_view)>& on_text)
+      : session_(session),
+        sampler_(sampler),
+        options_(options),
+        on_text_(on_text),
+        text_maker_(session.model().tokenizer()),
+        stop_(options.stop) {}
+
+  Generation run(std::span<const TokenId> prompt) {
+    try {
+      const Stopwatch watch;
+      prefill(session_, prompt);
+      result_.prefill_s = watch.seconds();
+      result_.n_prefill = static_cast<std::int64_t>(prompt.size());
+      for (TokenId id : prompt) sampler_.accept(id);
+      decode();
+    } catch (const Cancelled&) {
+      result_.reason = StopReason::kInterrupted;
+    }
+    if (stop_.stopped_by().empty()) {
+      emit(stop_.feed(text_maker_.flush()));
+      emit(stop_.flush());
+    }
+    return std::move(result_);
+  }
+
+ private:
+  void decode() {
+    const std::int64_t limit =
+        options_.n_predict < 0 ? std::numeric_limits<std::int64_t>::max() : options_.n_predict;
+    while (true) {
+      if (static_cast<std::int64_t>(result_.ids.size()) >= limit) {
+        result_.reason = StopReason::kLength;
+        return;
+      }
+      const TokenId id = sampler_.sample(session_.logits());
+      sampler_.accept(id);
+      if (!options_.ignore_eos && session_.model().tokenizer().is_end_of_generation(id)) {
+        result_.reason = StopReason::kEndOfText;
+        return;
+      }
+      result_.ids.push_back(id);
+      emit(stop_.feed(text_maker_.feed(id)));
+      if (!stop_.stopped_by().empty()) {
+        result_.reason = StopReason::kStop;
+        return;
+      }
+      if (static_cast<std::int64_t>(result_.ids.size()) >= limit) continue;
+      if (session_.length() >= session_.n_context()) {
+        result_.reason = StopReason::kContext;
+        return;
+      }
+      const Stopwatch watch;
+      session_.forward(std::span(&id, 1));
+      result_.decode_s += watch.seconds();
+      ++result_.n_decode;
+    }
+  }
+
+  void emit(const std::string& text) {
+    if (text.empty()) return;
+    result_.text += text;
+    on_text_(text);
+  }
+
+  Session& session_;
+  Sampler& sampler_;
+  const GenerateOptions& options_;
+  const std::function<void(std::string_view)>& on_text_;
+  TextMaker text_maker_;
+  StopStrings stop_;
+  Generation result_;
+};
+
+}  // namespace
+
+std::string_view stop_reason_name(StopReason reason) {
+  switch (reason) {
+    case StopReason::kEndOfText:
+      return "eos";
+    case StopReason::kLength:
+      return "length";
+    case StopReason::kStop:
+      return "stop";
+    case StopReason::kContext:
+      return "context";
+    case StopReason::kInterrupted:
+      return "interrupted";
+  }
+  return "";
+}
+
+void prefill(Session& session, std::span<const TokenId> tokens) {
+  Progress progress("prefill", static_cast<std::int64_t>(tokens.size()));
+  for (std::size_t done = 0; done < tokens.size();) {
+    const auto n = std::min(tokens.size() - done, static_cast<std::size_t>(session.n_batch()));
+    session.forward(tokens.subspan(done, n));
+    done += n;
+    progress.update(static_cast<std::int64_t>(done));
+  }
+}
+
+Generation generate(Session& session, Sampler& sampler, std::span<const TokenId> prompt,
+                    const GenerateOptions& options,
+                    const std::function<void(std::string_view)>& on_text) {
+  return Run(session, sampler, options, on_text).run(prompt);
+}
+
+}  // namespace galley::tools
