@@ -43,28 +43,20 @@ std::string with_default(const std::string& help, const std::string& value) {
   return value.empty() ? help : help + " (default " + value + ")";
 }
 
-bool parse_bool(const std::string& text, const std::string& flag) {
-  for (const char* yes : {"1", "true", "yes", "on"})
-    if (text == yes) return true;
-  for (const char* no : {"0", "false", "no", "off", ""})
-    if (text == no) return false;
-  throw Error(ErrorKind::kUsage, flag + " is yes or no, not " + quoted(text));
-}
-
-// The number of single-character edits between two words (Wagner & Fischer 1974).
+// The number of edits between two words: a letter added, dropped or changed, or two neighbours
+// swapped (optimal string alignment; Damerau 1964).
 std::size_t edit_distance(std::string_view a, std::string_view b) {
-  std::vector<std::size_t> row(b.size() + 1);
-  for (std::size_t j = 0; j <= b.size(); ++j) row[j] = j;
-  for (std::size_t i = 1; i <= a.size(); ++i) {
-    std::size_t diagonal = row[0];
-    row[0] = i;
+  std::vector<std::vector<std::size_t>> d(a.size() + 1, std::vector<std::size_t>(b.size() + 1));
+  for (std::size_t i = 0; i <= a.size(); ++i) d[i][0] = i;
+  for (std::size_t j = 0; j <= b.size(); ++j) d[0][j] = j;
+  for (std::size_t i = 1; i <= a.size(); ++i)
     for (std::size_t j = 1; j <= b.size(); ++j) {
-      const std::size_t above = row[j];
-      row[j] = std::min({row[j] + 1, row[j - 1] + 1, diagonal + (a[i - 1] == b[j - 1] ? 0 : 1)});
-      diagonal = above;
+      const std::size_t changed = a[i - 1] == b[j - 1] ? 0 : 1;
+      d[i][j] = std::min({d[i - 1][j] + 1, d[i][j - 1] + 1, d[i - 1][j - 1] + changed});
+      if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1])
+        d[i][j] = std::min(d[i][j], d[i - 2][j - 2] + 1);
     }
-  }
-  return row[b.size()];
+  return d[a.size()][b.size()];
 }
 
 }  // namespace
@@ -89,21 +81,43 @@ struct CommandLine::Impl {
     if (extra.empty()) return;
     const std::string word = extra.front().substr(0, extra.front().find('='));
     if (word.size() < 2 || word[0] != '-')
-      throw Error(ErrorKind::kUsage, "unexpected argument " + quoted(word) + hint());
+      throw Error(ErrorKind::kUsage, "unexpected argument " + galley::quoted(word) + hint());
     std::vector<std::string> known;
     for (const CLI::Option* o : app.get_options())
       for (const std::string& name : o->get_lnames()) known.push_back("--" + name);
     throw Error(ErrorKind::kUsage,
-                "unknown flag " + quoted(word) + suggestion(word, known) + hint());
+                "unknown flag " + galley::quoted(word) + suggestion(word, known) + hint());
+  }
+
+  // Of every group of alternatives at most one is given.
+  void check_alternatives() const {
+    for (const std::vector<CLI::Option*>& group : alternatives) {
+      const CLI::Option* first = nullptr;
+      for (const CLI::Option* o : group) {
+        if (o->count() == 0) continue;
+        if (first)
+          throw Error(ErrorKind::kUsage, first->get_name() + " and " + o->get_name() +
+                                             " cannot be given together" + hint());
+        first = o;
+      }
+    }
+  }
+
+  // Whether an alternative to `option` is given.
+  bool is_excluded(const CLI::Option* option) const {
+    for (const std::vector<CLI::Option*>& group : alternatives) {
+      if (std::find(group.begin(), group.end(), option) == group.end()) continue;
+      for (const CLI::Option* o : group)
+        if (o->count() > 0) return true;
+    }
+    return false;
   }
 
   // Flags that are absent take the value of their environment variable.
   void read_environment() {
     for (CLI::Option* o : app.get_options()) {
       if (o->count() > 0 || o->get_lnames().empty() || o->get_lnames().front() == "help") continue;
-      const auto given = [](const CLI::Option* other) { return other->count() > 0; };
-      const auto excluded = o->get_excludes();
-      if (std::any_of(excluded.begin(), excluded.end(), given)) continue;
+      if (is_excluded(o)) continue;
       const std::string name = environment_name(o->get_lnames().front());
       const char* value = std::getenv(name.c_str());
       if (!value || !*value) continue;
@@ -120,6 +134,7 @@ struct CommandLine::Impl {
 
   std::string command;
   CLI::App app;
+  std::vector<std::vector<CLI::Option*>> alternatives;
 };
 
 CommandLine::CommandLine(const std::string& command, const std::string& summary)
@@ -127,7 +142,6 @@ CommandLine::CommandLine(const std::string& command, const std::string& summary)
 CommandLine::~CommandLine() = default;
 
 void CommandLine::flag(const std::string& names, bool& target, const std::string& help) {
-  const std::string name = long_name(names);
   impl_->app.add_flag_function(
       names, [&target](std::int64_t n) { target = n > 0; }, help);
 }
@@ -194,9 +208,9 @@ void CommandLine::argument(const std::string& name, std::optional<std::string>& 
 }
 
 void CommandLine::only_one_of(const std::vector<std::string>& names) {
-  for (const std::string& a : names)
-    for (const std::string& b : names)
-      if (a < b) impl_->app.get_option(a)->excludes(impl_->app.get_option(b));
+  std::vector<CLI::Option*> group;
+  for (const std::string& name : names) group.push_back(impl_->app.get_option(name));
+  impl_->alternatives.push_back(std::move(group));
 }
 
 void CommandLine::examples(const std::vector<std::string>& lines) {
@@ -216,6 +230,7 @@ bool CommandLine::parse(const std::vector<std::string>& words) {
     throw Error(ErrorKind::kUsage, e.what() + impl_->hint());
   }
   impl_->reject_unknown();
+  impl_->check_alternatives();
   impl_->read_environment();
   return true;
 }
@@ -224,7 +239,7 @@ std::int64_t parse_integer(std::string_view text, const std::string& flag) {
   std::int64_t value = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
   if (error != std::errc() || end != text.data() + text.size())
-    throw Error(ErrorKind::kUsage, flag + " needs a whole number, not " + quoted(text));
+    throw Error(ErrorKind::kUsage, flag + " needs a whole number, not " + galley::quoted(text));
   return value;
 }
 
@@ -232,7 +247,7 @@ double parse_number(std::string_view text, const std::string& flag) {
   double value = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
   if (error != std::errc() || end != text.data() + text.size() || !std::isfinite(value))
-    throw Error(ErrorKind::kUsage, flag + " needs a number, not " + quoted(text));
+    throw Error(ErrorKind::kUsage, flag + " needs a number, not " + galley::quoted(text));
   return value;
 }
 

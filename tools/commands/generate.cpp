@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <utility>
 
 #include "tokenizer/stream_decoder.h"
 #include "tools/commands/stop_strings.h"

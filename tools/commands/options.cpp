@@ -31,7 +31,7 @@ std::string joined(const std::vector<std::string>& words) {
 
 [[noreturn]] void unknown_value(const std::string& flag, const std::string& value,
                                 const std::vector<std::string>& known) {
-  throw Error(ErrorKind::kUsage, flag + ": there is no " + quoted(value) +
+  throw Error(ErrorKind::kUsage, flag + ": there is no " + galley::quoted(value) +
                                      suggestion(value, known) + "; choose from " + joined(known));
 }
 

@@ -77,7 +77,10 @@ void print_merges(const Tokenizer& tokenizer, const std::string& text, EncodeOpt
     write_out("\n");
     std::vector<std::string> symbols = word.symbols;
     const auto print_symbols = [&] {
-      for (const std::string& s : symbols) write_out(" " + shown(s));
+      for (const std::string& s : symbols) {
+        write_out(" ");
+        write_out(shown(s));
+      }
       write_out("\n");
     };
     if (!symbols.empty()) {
@@ -93,7 +96,7 @@ void print_merges(const Tokenizer& tokenizer, const std::string& text, EncodeOpt
       print_symbols();
     }
     write_out("  ids        ");
-    for (TokenId id : word.ids) write_out(" " + std::to_string(id));
+    for (TokenId id : word.ids) write_out(format(" %d", id));
     write_out("\n");
   }
 }

@@ -1,6 +1,0 @@
-#include "tools/commands/commands.h"
-namespace galley::tools {
-Action set_up_bench(CommandLine&) {
-  return [] {};
-}
-}  // namespace galley::tools
