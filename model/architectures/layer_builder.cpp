@@ -30,9 +30,10 @@ Value LayerBuilder::layer_norm_without_bias(const std::string& name, Value x) {
 
 Value LayerBuilder::linear(const std::string& name, const std::string& source, Value x,
                            std::int64_t rows) {
+  const Tensor& weight = w_.matrix(tensor(source + ".weight"), rows, g_.width(x));
   const std::string bias = tensor(source + ".bias");
   return g_.matmul(
-      name, x, w_.matrix(tensor(source + ".weight"), rows, g_.width(x)),
+      name, x, weight,
       biases_ == Biases::kNeeded ? &w_.vector(bias, rows) : w_.vector_or_null(bias, rows));
 }
 
@@ -40,7 +41,8 @@ Qkv LayerBuilder::qkv(Value h) {
   const std::int64_t q_width = c_.n_heads * c_.head_size_k;
   const std::int64_t k_width = c_.n_kv_heads * c_.head_size_k;
   const std::int64_t v_width = c_.n_kv_heads * c_.head_size_v;
-  if (!w_.has(tensor("attn_qkv.weight")))
+  const bool is_split = w_.has(tensor("attn_q.weight")) || w_.has(tensor("attn_k.weight"));
+  if (is_split)
     return {linear("q", "attn_q", h, q_width), linear("k", "attn_k", h, k_width),
             linear("v", "attn_v", h, v_width)};
   const Value all = linear("qkv", "attn_qkv", h, q_width + k_width + v_width);

@@ -43,6 +43,7 @@ class ModelMaker {
     if (!m_.tied) add_matrix("output.weight", m_.n_vocab, m_.width, spread(m_.width));
     if (m_.output_bias) add_vector("output.bias", m_.n_vocab, 0, 0.5);
     for (std::int64_t layer = 0; layer < m_.n_layers; ++layer) add_layer(layer);
+    for (const std::string& name : m_.extra) add_vector(name, 8, 0, 1);
     return writer_.to_bytes();
   }
 

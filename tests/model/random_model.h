@@ -52,9 +52,10 @@ struct RandomModel {
   // Sets metadata beyond the common keys; the prefix is "ARCHITECTURE.".
   std::function<void(GgufWriter&, const std::string& prefix)> metadata;
 
-  // Tensors that are left out, or get one row more, for tests of errors.
+  // Tensors that are left out, get one row more, or are there for no reason: for tests of errors.
   std::vector<std::string> missing;
   std::vector<std::string> misshapen;
+  std::vector<std::string> extra;
 };
 
 // The file's bytes; the same for the same description.
