@@ -3,7 +3,6 @@
 
 #include <filesystem>
 #include <fstream>
-#include <regex>
 #include <sstream>
 #include <string>
 #include <vector>
@@ -17,6 +16,14 @@ namespace {
 
 using Row = std::vector<std::string>;
 
+// `cell` without the spaces and code marks around it.
+std::string trimmed(const std::string& cell) {
+  constexpr const char* kAround = " `";
+  const std::size_t first = cell.find_first_not_of(kAround);
+  if (first == std::string::npos) return {};
+  return cell.substr(first, cell.find_last_not_of(kAround) + 1 - first);
+}
+
 // The cells of the rows of the table whose first heading is `heading`.
 std::vector<Row> table(const std::string& heading) {
   std::ifstream in(std::filesystem::path(GALLEY_SOURCE_DIR) / "docs" / "gguf.md");
@@ -28,9 +35,7 @@ std::vector<Row> table(const std::string& heading) {
   while (std::getline(in, line) && line.starts_with("|")) {
     Row row;
     std::istringstream cells(line.substr(1));
-    for (std::string cell; std::getline(cells, cell, '|');) {
-      row.push_back(std::regex_replace(cell, std::regex("^[ `]+|[ `]+$"), ""));
-    }
+    for (std::string cell; std::getline(cells, cell, '|');) row.push_back(trimmed(cell));
     rows.push_back(row);
   }
   return rows;
