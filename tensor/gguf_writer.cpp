@@ -117,6 +117,10 @@ void GgufWriter::set_string_array(std::string_view key, std::span<const std::str
   set(key, GgufType::kArray, std::move(bytes));
 }
 
+void GgufWriter::set_uint8_array(std::string_view key, std::span<const std::uint8_t> values) {
+  set(key, GgufType::kArray, encoded_array(GgufType::kUint8, values));
+}
+
 void GgufWriter::set_int32_array(std::string_view key, std::span<const std::int32_t> values) {
   set(key, GgufType::kArray, encoded_array(GgufType::kInt32, values));
 }

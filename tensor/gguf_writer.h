@@ -23,6 +23,7 @@ class GgufWriter {
   void set_bool(std::string_view key, bool value);
   void set_string(std::string_view key, std::string_view value);
   void set_string_array(std::string_view key, std::span<const std::string> values);
+  void set_uint8_array(std::string_view key, std::span<const std::uint8_t> values);
   void set_int32_array(std::string_view key, std::span<const std::int32_t> values);
   void set_float32_array(std::string_view key, std::span<const float> values);
   // Copies one entry of `file` as it is. REQUIRES: the file has `key`.
