@@ -10,6 +10,7 @@ constexpr Command kCommands[] = {
     {"logits", "the model's raw output for a prompt", set_up_logits},
     {"perplexity", "how well a model predicts a text", set_up_perplexity},
     {"quantize", "make a model file smaller", set_up_quantize},
+    {"bench", "measure prefill and decode speed", set_up_bench},
 };
 
 }  // namespace

@@ -11,20 +11,22 @@
 namespace galley::tools {
 namespace {
 
-// Ids as text: through the tokenizer, or as numbers where the model has none.
+// Ids as text: through the tokenizer, or as numbers where the model has none. Control tokens are
+// not shown; the unknown token is, since it stands for text.
 class TextMaker {
  public:
-  explicit TextMaker(const Tokenizer& tokenizer)
-      : has_vocab_(tokenizer.has_vocab()), decoder_(tokenizer) {}
+  explicit TextMaker(const Tokenizer& tokenizer) : tokenizer_(tokenizer), decoder_(tokenizer) {}
 
   std::string feed(TokenId id) {
-    if (has_vocab_) return decoder_.feed(id);
-    return std::exchange(separator_, " ") + std::to_string(id);
+    if (!tokenizer_.has_vocab()) return std::exchange(separator_, " ") + std::to_string(id);
+    if (id < tokenizer_.n_tokens() && tokenizer_.token_type(id) == TokenType::kUnknown)
+      return decoder_.feed_bytes(tokenizer_.token_text(id));
+    return decoder_.feed(id);
   }
   std::string flush() { return decoder_.flush(); }
 
  private:
-  bool has_vocab_;
+  const Tokenizer& tokenizer_;
   std::string separator_;
   StreamDecoder decoder_;
 };

@@ -29,6 +29,18 @@ double gb_per_s(const Model& model, const Generation& g) {
   return g.decode_rate() * static_cast<double>(model.weight_bytes_per_token()) * 1e-9;
 }
 
+std::string positions(std::int64_t n) {
+  return std::to_string(n) + (n == 1 ? " position" : " positions");
+}
+
+// "64 tokens in 0.120 s, 533.3 tokens/s".
+std::string rate(std::int64_t n, double seconds) {
+  std::string text =
+      format("%lld %s in %.3f s", static_cast<long long>(n), n == 1 ? "token" : "tokens", seconds);
+  if (n > 0) text += format(", %.1f tokens/s", static_cast<double>(n) / seconds);
+  return text;
+}
+
 void print_start(const Session& session, const Sampler& sampler) {
   const Config& config = session.model().config();
   note("model      " + config.architecture + (config.name.empty() ? "" : " '" + config.name + "'") +
@@ -40,14 +52,12 @@ void print_start(const Session& session, const Sampler& sampler) {
 
 void print_summary(const Session& session, const Sampler& sampler, const Generation& g) {
   const SessionMemory memory = session.memory();
-  note(format("prefill    %lld tokens in %.3f s (%.1f tokens/s)",
-              static_cast<long long>(g.n_prefill), g.prefill_s, g.prefill_rate()));
-  note(format("decode     %lld tokens in %.3f s (%.1f tokens/s, %.1f GB/s of weights)",
-              static_cast<long long>(g.n_decode), g.decode_s, g.decode_rate(),
-              gb_per_s(session.model(), g)));
+  note("prefill    " + rate(g.n_prefill, g.prefill_s));
+  note("decode     " + rate(g.n_decode, g.decode_s) +
+       (g.n_decode > 0 ? format(", %.1f GB/s of weights", gb_per_s(session.model(), g)) : ""));
   note("memory     " + human_bytes(session.model().weight_bytes()) + " weights, " +
-       human_bytes(memory.kv_cache_bytes) + " KV cache for " + std::to_string(session.n_context()) +
-       " positions, " + human_bytes(memory.buffer_bytes) + " buffers; peak " +
+       human_bytes(memory.kv_cache_bytes) + " KV cache for " + positions(session.n_context()) +
+       ", " + human_bytes(memory.buffer_bytes) + " buffers; peak " +
        human_bytes(peak_memory_bytes()));
   if (!sampler.is_greedy()) note("seed       " + std::to_string(sampler.options().seed));
 }
@@ -109,8 +119,8 @@ void run(const RunOptions& options) {
   if (options.json) write_json(as_json(session, sampler, prompt, text, g));
   if (!options.json && stdout_is_terminal() && !text.ends_with('\n')) note("");
   if (g.reason == StopReason::kContext)
-    note("galley: the context of " + std::to_string(session.n_context()) +
-         " positions is full; --ctx-size makes it larger");
+    note("galley: the context of " + positions(session.n_context()) +
+         " is full; --ctx-size makes it larger");
   print_summary(session, sampler, g);
   if (g.reason == StopReason::kInterrupted) throw Cancelled{};
 }

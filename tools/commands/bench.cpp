@@ -1,0 +1,246 @@
+// galley bench: tokens per second, in llama-bench's notation: pp512 is the prefill of a prompt of
+// 512 tokens, tg128 the decoding of 128 tokens one by one, "@ d4096" after 4096 tokens.
+#include "tools/commands/bench.h"
+
+#include <cmath>
+#include <cstdlib>
+#include <fstream>
+
+#include "kernels/kernels.h"
+#include "model/random.h"
+#include "tensor/error.h"
+#include "tools/command_line.h"
+#include "tools/commands/commands.h"
+#include "tools/commands/options.h"
+#include "tools/interrupt.h"
+#include "tools/output.h"
+#include "tools/progress.h"
+
+namespace galley::tools {
+namespace {
+
+struct BenchOptions {
+  std::string models;
+  std::vector<std::int64_t> n_prompt = {512};
+  std::vector<std::int64_t> n_gen = {128};
+  std::vector<std::int64_t> n_depth = {0};
+  std::vector<std::int64_t> n_threads = {0};
+  std::int64_t n_batch = 512;
+  std::int64_t repetitions = 5;
+  std::string kv_type;
+  std::string isa;
+  std::string output = "md";
+  bool json = false;
+  bool ops = false;
+};
+
+double mean(const std::vector<double>& values) {
+  double sum = 0;
+  for (double x : values) sum += x;
+  return sum / static_cast<double>(values.size());
+}
+
+std::vector<double> rates(const BenchResult& result) {
+  std::vector<double> values;
+  for (double s : result.seconds) values.push_back(static_cast<double>(result.test.n_tokens()) / s);
+  return values;
+}
+
+// Bytes of keys and values that one token writes, and every later token of its sequence reads.
+double cache_bytes_per_position(const BenchSetup& setup) {
+  SessionOptions one = setup.session;
+  one.n_context = 2;
+  SessionOptions none = setup.session;
+  none.n_context = 1;
+  const Graph& graph = setup.model->graph();
+  return static_cast<double>(session_memory(graph, one).kv_cache_bytes -
+                             session_memory(graph, none).kv_cache_bytes);
+}
+
+// Products of one token with the weights (the output matrix is only for tokens whose logits are
+// asked for) and with the keys and values of `n_cached` positions.
+double macs_per_token(const Graph& graph, bool with_output, double n_cached) {
+  double macs = 0;
+  for (const Op& op : graph.ops) {
+    const bool is_output = graph.info(op.output).rows == Rows::kOutputs;
+    if (op.kind == OpKind::kMatmul && (with_output || !is_output))
+      macs += static_cast<double>(op.weight->n_elements());
+    if (op.kind == OpKind::kExpertMatmul)
+      macs += static_cast<double>(op.weight->n_elements() / op.weight->shape[0] * op.route.n_used);
+    if (op.kind == OpKind::kAttention)
+      macs += 2 * n_cached * static_cast<double>(graph.info(op.inputs[0]).width);
+  }
+  return macs;
+}
+
+// What makes timings doubtful.
+void warn_of_noise() {
+  double load = 0;
+  if (getloadavg(&load, 1) == 1 && load > 0.5)
+    warn(format("the load average is %.1f: other programs are running, and take time and memory",
+                load));
+  std::ifstream in("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor");
+  std::string governor;
+  if (in >> governor && governor != "performance")
+    warn("the CPU's frequency is set by '" + governor + "', not 'performance': timings may vary");
+#ifndef NDEBUG
+  warn("this is a debug build: it is slow");
+#endif
+}
+
+void need_at_least(const char* flag, const std::vector<std::int64_t>& values, std::int64_t low) {
+  for (std::int64_t n : values)
+    if (n < low || n > (1 << 30))
+      throw Error(ErrorKind::kUsage, std::string(flag) + ": " + std::to_string(n) +
+                                         " is out of range, expected " + std::to_string(low) +
+                                         " or more");
+}
+
+std::vector<std::string> split_paths(const std::string& list) {
+  std::vector<std::string> paths;
+  for (std::size_t begin = 0; begin <= list.size();) {
+    const std::size_t end = std::min(list.find(',', begin), list.size());
+    if (end > begin) paths.push_back(list.substr(begin, end - begin));
+    begin = end + 1;
+  }
+  return paths;
+}
+
+BenchResult measure(const BenchSetup& setup, const BenchTest& test, std::int64_t repetitions) {
+  Session session(setup.model, setup.session);
+  BenchResult result{setup, test, {}};
+  result.setup.n_threads = session.n_threads();
+  Progress progress(test.name(), repetitions + 1);
+  // Once without a clock: pages are mapped, threads are started, caches are warm.
+  bench_fill(session, test.n_depth);
+  BenchTest warm_up = test;
+  warm_up.n_gen = std::min<std::int64_t>(test.n_gen, 4);
+  bench_run(session, warm_up);
+  for (std::int64_t i = 0; i < repetitions; ++i) {
+    bench_fill(session, test.n_depth);
+    const Stopwatch watch;
+    bench_run(session, test);
+    result.seconds.push_back(watch.seconds());
+    progress.update(i + 2);
+  }
+  return result;
+}
+
+void bench_model(const BenchOptions& options, const std::string& path, BenchReport& report) {
+  ContextOptions context;
+  context.n_batch = options.n_batch;
+  context.kv_type = options.kv_type;
+  context.isa = options.isa;
+  BenchSetup setup;
+  setup.model_path = path;
+  setup.model = ModelOptions{path}.need_model();
+  for (std::int64_t n_threads : options.n_threads) {
+    context.n_threads = n_threads;
+    setup.session = context.session_options();
+    std::vector<BenchTest> tests;
+    for (std::int64_t depth : options.n_depth) {
+      for (std::int64_t n : options.n_prompt)
+        if (n > 0) tests.push_back({.n_prompt = n, .n_gen = 0, .n_depth = depth});
+      for (std::int64_t n : options.n_gen)
+        if (n > 0) tests.push_back({.n_prompt = 0, .n_gen = n, .n_depth = depth});
+    }
+    for (const BenchTest& test : tests) {
+      setup.session.n_context = test.n_depth + test.n_tokens();
+      if (options.ops) {
+        print_op_times(setup, test);
+      } else {
+        report.add(measure(setup, test, options.repetitions));
+      }
+    }
+  }
+}
+
+void bench(const BenchOptions& options) {
+  const std::vector<std::string> paths = split_paths(options.models);
+  if (paths.empty()) ModelOptions{}.need_file();  // says what is missing
+  need_at_least("--n-prompt", options.n_prompt, 0);
+  need_at_least("--n-gen", options.n_gen, 0);
+  need_at_least("--n-depth", options.n_depth, 0);
+  need_at_least("--threads", options.n_threads, 0);
+  need_at_least("--repetitions", {options.repetitions}, 1);
+  warn_of_noise();
+  const auto report = make_bench_report(options.json ? "json" : options.output);
+  for (const std::string& path : paths) bench_model(options, path, *report);
+  report->end();
+}
+
+}  // namespace
+
+std::string BenchTest::name() const {
+  std::string text = n_prompt > 0 ? "pp" + std::to_string(n_prompt) : "tg" + std::to_string(n_gen);
+  if (n_depth > 0) text += " @ d" + std::to_string(n_depth);
+  return text;
+}
+
+double BenchResult::mean_rate() const { return mean(rates(*this)); }
+
+double BenchResult::rate_deviation() const {
+  const std::vector<double> values = rates(*this);
+  if (values.size() < 2) return 0;
+  const double middle = mean(values);
+  double sum = 0;
+  for (double x : values) sum += (x - middle) * (x - middle);
+  return std::sqrt(sum / static_cast<double>(values.size() - 1));
+}
+
+double BenchResult::gb_per_s() const {
+  const double n_cached = static_cast<double>(test.n_depth) + 0.5 * static_cast<double>(test.n_gen);
+  const double bytes = static_cast<double>(setup.model->weight_bytes_per_token()) +
+                       n_cached * cache_bytes_per_position(setup);
+  return mean_rate() * bytes * 1e-9;
+}
+
+double BenchResult::gmac_per_s() const {
+  const double n_cached =
+      static_cast<double>(test.n_depth) + 0.5 * static_cast<double>(test.n_tokens());
+  return mean_rate() * macs_per_token(setup.model->graph(), test.n_gen > 0, n_cached) * 1e-9;
+}
+
+std::vector<TokenId> bench_tokens(const Model& model, std::int64_t n) {
+  Random random(1);
+  const auto n_vocab = static_cast<std::uint32_t>(model.config().n_vocab);
+  std::vector<TokenId> ids;
+  for (std::int64_t i = 0; i < n; ++i) ids.push_back(static_cast<TokenId>(random.next() % n_vocab));
+  if (n > 0 && model.tokenizer().adds_bos() && model.tokenizer().bos())
+    ids.front() = *model.tokenizer().bos();
+  return ids;
+}
+
+void bench_fill(Session& session, std::int64_t n_depth) {
+  const std::int64_t kept = session.truncate(std::min(session.length(), n_depth));
+  if (kept == n_depth) return;
+  const std::vector<TokenId> ids = bench_tokens(session.model(), n_depth);
+  session.forward(std::span(ids).subspan(static_cast<std::size_t>(kept)));
+}
+
+void bench_run(Session& session, const BenchTest& test) {
+  const std::vector<TokenId> ids = bench_tokens(session.model(), test.n_tokens());
+  if (test.n_prompt > 0) return session.forward(ids);
+  for (const TokenId& id : ids) session.forward(std::span(&id, 1));
+}
+
+Action set_up_bench(CommandLine& line) {
+  auto o = std::make_shared<BenchOptions>();
+  line.text("-m,--model", o->models, "FILE,...", "the models: GGUF files");
+  line.integers("-p,--n-prompt", o->n_prompt, "lengths of prompts for prefill, 0: none");
+  line.integers("-n,--n-gen", o->n_gen, "numbers of tokens to decode, 0: none");
+  line.integers("-d,--n-depth", o->n_depth, "tokens in the cache before");
+  line.integers("-t,--threads", o->n_threads, "threads, 0: the CPUs this process may use");
+  line.integer("-b,--batch-size", o->n_batch, "prompt tokens that go through the model at once");
+  line.integer("-r,--repetitions", o->repetitions, "runs of each test");
+  line.text("--kv-type", o->kv_type, "TYPE", "how keys and values are kept: f32, f16, q8_0");
+  line.text("--isa", o->isa, "ISA", "instruction set: scalar, avx2, avx512");
+  line.text("-o,--output", o->output, "FORMAT", "md, csv, json or jsonl");
+  line.flag("--json", o->json, "the same as -o json");
+  line.flag("--ops", o->ops, "how the time is spread over the ops, instead of the table");
+  line.examples({"bench -m model.gguf -p 512 -n 128 -t 1,2",
+                 "bench -m a.gguf,b.gguf -p 0 -n 64 -d 0,4096 -o json"});
+  return [o] { bench(*o); };
+}
+
+}  // namespace galley::tools
