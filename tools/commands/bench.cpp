@@ -7,6 +7,7 @@
 #include <fstream>
 
 #include "kernels/kernels.h"
+#include "model/op_table.h"
 #include "model/random.h"
 #include "tensor/error.h"
 #include "tools/command_line.h"
@@ -46,31 +47,19 @@ std::vector<double> rates(const BenchResult& result) {
   return values;
 }
 
-// Bytes of keys and values that one token writes, and every later token of its sequence reads.
-double cache_bytes_per_position(const BenchSetup& setup) {
-  SessionOptions one = setup.session;
-  one.n_context = 2;
-  SessionOptions none = setup.session;
-  none.n_context = 1;
+// What one pass of `test` over all ops costs: prefill at once, decode in its middle token.
+OpCost pass_cost(const BenchSetup& setup, const BenchTest& test) {
   const Graph& graph = setup.model->graph();
-  return static_cast<double>(session_memory(graph, one).kv_cache_bytes -
-                             session_memory(graph, none).kv_cache_bytes);
-}
-
-// Products of one token with the weights (the output matrix is only for tokens whose logits are
-// asked for) and with the keys and values of `n_cached` positions.
-double macs_per_token(const Graph& graph, bool with_output, double n_cached) {
-  double macs = 0;
+  const DType kv_type = setup.session.kv_type.value_or(default_kv_type(graph));
+  const std::int64_t n_tokens = std::max<std::int64_t>(1, test.n_prompt);
+  OpCost sum;
   for (const Op& op : graph.ops) {
-    const bool is_output = graph.info(op.output).rows == Rows::kOutputs;
-    if (op.kind == OpKind::kMatmul && (with_output || !is_output))
-      macs += static_cast<double>(op.weight->n_elements());
-    if (op.kind == OpKind::kExpertMatmul)
-      macs += static_cast<double>(op.weight->n_elements() / op.weight->shape[0] * op.route.n_used);
-    if (op.kind == OpKind::kAttention)
-      macs += 2 * n_cached * static_cast<double>(graph.info(op.inputs[0]).width);
+    const OpCost cost = op_cost(graph, op, n_tokens, 1, test.n_depth + test.n_gen / 2, kv_type);
+    sum.macs += cost.macs;
+    sum.weight_bytes += cost.weight_bytes;
+    sum.cache_bytes += cost.cache_bytes;
   }
-  return macs;
+  return sum;
 }
 
 // What makes timings doubtful.
@@ -189,16 +178,17 @@ double BenchResult::rate_deviation() const {
 }
 
 double BenchResult::gb_per_s() const {
-  const double n_cached = static_cast<double>(test.n_depth) + 0.5 * static_cast<double>(test.n_gen);
-  const double bytes = static_cast<double>(setup.model->weight_bytes_per_token()) +
-                       n_cached * cache_bytes_per_position(setup);
-  return mean_rate() * bytes * 1e-9;
+  const OpCost cost = pass_cost(setup, test);
+  const double passes_per_s =
+      mean_rate() / static_cast<double>(std::max<std::int64_t>(1, test.n_prompt));
+  return passes_per_s * static_cast<double>(cost.weight_bytes + cost.cache_bytes) * 1e-9;
 }
 
 double BenchResult::gmac_per_s() const {
-  const double n_cached =
-      static_cast<double>(test.n_depth) + 0.5 * static_cast<double>(test.n_tokens());
-  return mean_rate() * macs_per_token(setup.model->graph(), test.n_gen > 0, n_cached) * 1e-9;
+  const OpCost cost = pass_cost(setup, test);
+  const double passes_per_s =
+      mean_rate() / static_cast<double>(std::max<std::int64_t>(1, test.n_prompt));
+  return passes_per_s * static_cast<double>(cost.macs) * 1e-9;
 }
 
 std::vector<TokenId> bench_tokens(const Model& model, std::int64_t n) {
