@@ -21,10 +21,11 @@ bool uses_quantized_rows(DType weight_type) { return dtype_info(weight_type).blo
 
 std::size_t matmul_scratch_bytes(DType weight_type, std::int64_t /*rows*/, std::int64_t cols,
                                  std::int64_t /*tokens*/) {
-  // One unpacked row: floats, or the codes of each block (scalar/block_codes.h).
-  constexpr std::int64_t kBlockCodesBytes = 64;
-  return uses_quantized_rows(weight_type) ? aligned(cols / 32 * kBlockCodesBytes)
-                                          : aligned(cols * 4);
+  if (!uses_quantized_rows(weight_type)) return aligned(cols * 4);  // one row as floats
+  // A panel: two units of 16 rows, and for each block 8 registers of codes and up to 5 of scales
+  // and minimums (avx512/block_step.h). That is also enough for the other instruction sets.
+  constexpr std::int64_t kPanelBlockBytes = 2 * (8 + 5) * 64;
+  return aligned(cols / 32 * kPanelBlockBytes);
 }
 
 }  // namespace galley::kernels

@@ -3,26 +3,14 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <span>
 #include <vector>
 
 #include "kernels/kernels.h"
+#include "tests/kernels/kernel_test.h"
 
 namespace galley::test {
-
-// Memory aligned as the kernels require.
-class AlignedBytes {
- public:
-  explicit AlignedBytes(std::size_t n_bytes)
-      : bytes_(n_bytes + 64),
-        data_(bytes_.data() + (64 - reinterpret_cast<std::uintptr_t>(bytes_.data()) % 64) % 64) {}
-
-  std::byte* data() { return data_; }
-
- private:
-  std::vector<std::byte> bytes_;
-  std::byte* data_;
-};
 
 // A matrix of weights as a file has it.
 struct Weights {
@@ -32,6 +20,12 @@ struct Weights {
   std::vector<std::byte> bytes;
 };
 
+// Random bytes, but with scales and minimums that are ordinary numbers.
+Weights random_weights(DType type, std::int64_t rows, std::int64_t cols, Random& random);
+
+// Replaces the F16 scales and minimums of all blocks (or the weights, if they are floats).
+void set_scales(Weights& w, const std::function<float()>& next);
+
 using QuantizeRowsKernel = void (*)(const kernels::QuantizeRowsArgs&, kernels::Part);
 using MatmulKernel = void (*)(const kernels::MatmulArgs&, kernels::Part);
 
@@ -40,8 +34,9 @@ using MatmulKernel = void (*)(const kernels::MatmulArgs&, kernels::Part);
 inline std::vector<float> run_matmul(QuantizeRowsKernel quantize_rows, MatmulKernel matmul,
                                      const Weights& w, std::span<const float> x,
                                      std::int64_t tokens, int n_parts) {
-  AlignedBytes quantized(kernels::quantized_rows_bytes(tokens, w.cols));
-  AlignedBytes scratch(kernels::matmul_scratch_bytes(w.type, w.rows, w.cols, tokens));
+  const bool is_quantized = kernels::uses_quantized_rows(w.type);
+  AlignedBuffer quantized(is_quantized ? kernels::quantized_rows_bytes(tokens, w.cols) : 0);
+  AlignedBuffer scratch(kernels::matmul_scratch_bytes(w.type, w.rows, w.cols, tokens));
   std::vector<float> y(static_cast<std::size_t>(tokens * w.rows), -12345.0f);
   kernels::MatmulArgs args;
   args.type = w.type;
@@ -52,7 +47,7 @@ inline std::vector<float> run_matmul(QuantizeRowsKernel quantize_rows, MatmulKer
   args.y = y.data();
   args.y_stride = w.rows;
   args.scratch = scratch.data();
-  if (kernels::uses_quantized_rows(w.type)) {
+  if (is_quantized) {
     args.xq = {quantized.data(), tokens};
     const kernels::QuantizeRowsArgs quantize = {x.data(), w.cols, tokens, w.cols, args.xq, 0};
     for (int part = 0; part < n_parts; ++part) quantize_rows(quantize, {part, n_parts});

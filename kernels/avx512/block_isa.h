@@ -1,0 +1,184 @@
+// AVX-512 for kernels/block_matmul.h: where unpacked weights go, and their products.
+#pragma once
+
+#include <immintrin.h>
+
+#include <cstddef>
+#include <cstdint>
+
+#include "kernels/avx512/block_step.h"
+#include "kernels/avx512/panel_products.h"
+#include "kernels/avx512/row_lanes.h"
+#include "kernels/quantized_rows.h"
+#include "kernels/unpack32.h"
+
+namespace galley::kernels::avx512 {
+
+// vpdpbusd multiplies unsigned weights with signed activations: signed codes get 128 added.
+template <class Traits>
+inline constexpr int kUnsignedOffset = Traits::kBits == 8 ? 128 : Traits::kOffset;
+
+template <class Traits>
+__m512i unsigned_codes(RowLanes codes) {
+  if constexpr (Traits::kBits == 8) return _mm512_xor_si512(codes.v, _mm512_set1_epi8(-128));
+  return codes.v;
+}
+
+// The tree over the eight partial sums.
+inline RowFloats total(const __m512 (&p)[8]) {
+  const auto add = [](__m512 a, __m512 b) { return _mm512_add_ps(a, b); };
+  return {add(add(add(p[0], p[4]), add(p[2], p[6])), add(add(p[1], p[5]), add(p[3], p[7])))};
+}
+
+// Stores a unit's weights as PanelBlocks: block i of a group at the next place of its own.
+template <class Traits>
+class PanelSink {
+ public:
+  using Block = PanelBlock<typename Traits::Terms>;
+
+  PanelSink(std::byte* panel, const BlockWalk& walk) {
+    for (int i = 0; i < 8; ++i) next_[i] = panel + walk.start[i] * Block::kBytes;
+  }
+
+  void begin_ragged_group(int n_blocks) { n_blocks_ = n_blocks; }
+  void end_group(int /*n_blocks*/) {}
+
+  template <int i>
+  GALLEY_INLINE void block(const RowLanes (&codes)[8], const Scales<RowLanes>& scales) {
+    if (i >= n_blocks_) return;
+    store(codes, scales, next_[i]);
+    next_[i] += Block::kBytes;
+  }
+
+  GALLEY_INLINE static void store(const RowLanes (&codes)[8], const Scales<RowLanes>& scales,
+                                  std::byte* to) {
+    for (int k = 0; k < 8; ++k) {
+      _mm512_store_si512(to + 64 * k, unsigned_codes<Traits>(codes[k]));
+    }
+    int place = 8;
+    const auto put = [&](__m512 value) { _mm512_store_ps(to + 64 * place++, value); };
+    put(scales.d.v);
+    if constexpr (Traits::kHasScales) {
+      put(to_float(scales.scale[0]).v);
+      put(to_float(scales.scale[1]).v);
+    }
+    for (int m = 0; m < Traits::kMinimums; ++m) put(scales.min[m].v);
+  }
+
+ private:
+  std::byte* next_[8];
+  int n_blocks_ = 8;
+};
+
+// A tile of tokens: a group is unpacked, then multiplied with all of them.
+template <class Traits>
+class TileSink {
+ public:
+  TileSink(const std::byte* tile, std::int64_t n_tokens, const BlockWalk& walk)
+      : n_tokens_(n_tokens) {
+    for (int i = 0; i < 8; ++i) {
+      next_[i] = tile + walk.start[i] * n_tokens * kQuantizedBlockBytes;
+      for (RowFloats& p : partial_[i]) p.v = _mm512_setzero_ps();
+    }
+  }
+
+  void begin_ragged_group(int /*n_blocks*/) {}
+
+  template <int i>
+  GALLEY_INLINE void block(const RowLanes (&codes)[8], const Scales<RowLanes>& scales) {
+    PanelSink<Traits>::store(codes, scales, group_ + i * PanelSink<Traits>::Block::kBytes);
+  }
+
+  void end_group(int n_blocks) {
+    multiply_group<typename Traits::Terms>(group_, next_, n_tokens_, n_blocks,
+                                           kUnsignedOffset<Traits>, partial_);
+    for (const std::byte*& next : next_) next += n_tokens_ * kQuantizedBlockBytes;
+  }
+
+  RowFloats total(std::int64_t t) const {
+    __m512 p[8];
+    for (int i = 0; i < 8; ++i) p[i] = partial_[i][t].v;
+    return avx512::total(p);
+  }
+
+ private:
+  alignas(64) std::byte group_[8 * PanelSink<Traits>::Block::kBytes];
+  std::int64_t n_tokens_;
+  const std::byte* next_[8];  // the next block of activations of each partial sum
+  RowFloats partial_[8][kTileTokens];
+};
+
+// One token: weights go from the unpacker into products without leaving the registers.
+template <class Traits>
+class OneTokenSink {
+ public:
+  OneTokenSink(const std::byte* tile, std::int64_t /*n_tokens*/, const BlockWalk& walk) {
+    for (int i = 0; i < 8; ++i) {
+      next_[i] = tile + walk.start[i] * TileBlock<1>::kBytes;
+      partial_[i] = _mm512_setzero_ps();
+    }
+  }
+
+  void begin_ragged_group(int n_blocks) { n_blocks_ = n_blocks; }
+  void end_group(int /*n_blocks*/) {}
+
+  template <int i>
+  GALLEY_INLINE void block(const RowLanes (&codes)[8], const Scales<RowLanes>& scales) {
+    if (i >= n_blocks_) return;
+    const TileBlock<1> x{next_[i]};
+    next_[i] += TileBlock<1>::kBytes;
+    const __m512i minus_offset = _mm512_set1_epi16(-kUnsignedOffset<Traits>);
+    __m512i sum[2] = {
+        start < Traits::kHasScales ? Half::kFirst : Half::kBoth > (minus_offset, x.sums(0)),
+        start<Half::kLast>(minus_offset, x.sums(0))};
+    for (int k = 0; k < 8; ++k) {
+      __m512i& half = sum[Traits::kHasScales ? k / 4 : 0];
+      half = _mm512_dpbusd_epi32(half, unsigned_codes<Traits>(codes[k]), x.q(k, 0));
+    }
+    partial_[i] = add_block<typename Traits::Terms>(partial_[i], sum, InRegisters{scales}, x, 0);
+  }
+
+  RowFloats total(std::int64_t /*t*/) const { return avx512::total(partial_); }
+
+ private:
+  // What add_block asks of weights.
+  struct InRegisters {
+    const Scales<RowLanes>& scales;
+    __m512 d() const { return scales.d.v; }
+    __m512 scale(int half) const { return to_float(scales.scale[half]).v; }
+    __m512 min(int i) const { return scales.min[i].v; }
+  };
+
+  const std::byte* next_[8];
+  __m512 partial_[8];
+  int n_blocks_ = 8;
+};
+
+// What BlockMatmul asks of an instruction set.
+struct BlockIsa {
+  using Lanes = RowLanes;
+  template <class Traits>
+  using OneTokenSink = avx512::OneTokenSink<Traits>;
+  template <class Traits>
+  using TileSink = avx512::TileSink<Traits>;
+  template <class Traits>
+  using PanelSink = avx512::PanelSink<Traits>;
+  template <class Traits>
+  static constexpr std::int64_t kPanelBlockBytes = PanelSink<Traits>::Block::kBytes;
+
+  template <class Traits>
+  static void multiply_panel(const std::byte* const (&panel)[2], std::int64_t n_units,
+                             const std::byte* tile, std::int64_t n_tokens, std::int64_t n_blocks,
+                             RowFloats (&y)[2][kTileTokens]) {
+    avx512::multiply_panel<typename Traits::Terms>(panel, n_units, tile, n_tokens, n_blocks,
+                                                   kUnsignedOffset<Traits>, y);
+  }
+
+  // Writes the values of the first n_rows rows.
+  static void store(RowFloats value, float* y, std::int64_t n_rows) {
+    const auto mask = static_cast<__mmask16>((1u << n_rows) - 1u);
+    _mm512_mask_storeu_ps(y, mask, value.v);
+  }
+};
+
+}  // namespace galley::kernels::avx512

@@ -1,0 +1,93 @@
+// One block of 32 columns: sixteen rows of weights times some tokens, with VNNI.
+//
+// Where it sits: the innermost step of the AVX-512 matmuls (block_isa.h, panel_products.cpp).
+// docs/kernels.md draws the registers.
+#pragma once
+
+#include <immintrin.h>
+
+#include <cstddef>
+#include <cstdint>
+
+#include "kernels/args.h"
+#include "kernels/weight_traits.h"
+
+namespace galley::kernels::avx512 {
+
+// A block of a tile of c tokens: see QuantizedRows.
+template <int c>
+struct TileBlock {
+  static constexpr std::int64_t kBytes = c * kQuantizedBlockBytes;
+  const std::byte* at;
+
+  // Columns 4 k .. 4 k + 3 of token t, in every lane.
+  __m512i q(int k, int t) const { return splat_dword(4 * (k * c + t)); }
+  __m512 d(int t) const { return splat_float(32 * c + 4 * t); }
+  __m512 sum(int t) const { return splat_float(36 * c + 4 * t); }
+  // The sums of the two halves of the block, as the halves of every lane.
+  __m512i sums(int t) const { return splat_dword(40 * c + 4 * t); }
+
+ private:
+  __m512i splat_dword(std::int64_t offset) const {
+    std::int32_t value;
+    __builtin_memcpy(&value, at + offset, 4);
+    return _mm512_set1_epi32(value);
+  }
+  __m512 splat_float(std::int64_t offset) const {
+    float value;
+    __builtin_memcpy(&value, at + offset, 4);
+    return _mm512_set1_ps(value);
+  }
+};
+
+// A block's weights: registers in memory, one row per lane. Eight of codes without a sign, then
+// d, the two scales and the minimums, as far as there are any.
+template <class Terms>
+struct PanelBlock {
+  static constexpr int kVectors = 9 + (Terms::kHasScales ? 2 : 0) + Terms::kMinimums;
+  static constexpr std::int64_t kBytes = 64 * kVectors;
+  const std::byte* at;
+
+  __m512i codes(int k) const { return _mm512_load_si512(at + 64 * k); }
+  __m512 d() const { return floats(8); }
+  __m512 scale(int half) const { return floats(9 + half); }
+  __m512 min(int i) const { return floats((Terms::kHasScales ? 11 : 9) + i); }
+
+ private:
+  __m512 floats(int place) const { return _mm512_load_ps(at + 64 * place); }
+};
+
+// Where the integer sums of a block begin: what the offset of the codes adds is taken off first.
+// Of the whole block, or of the first or the last half.
+enum class Half { kFirst = 0x0000ffff, kLast = -0x10000, kBoth = -1 };
+
+template <Half half>
+__m512i start(__m512i minus_offset, __m512i sums) {
+  const __m512i mask = _mm512_set1_epi32(static_cast<std::int32_t>(half));
+  return _mm512_madd_epi16(_mm512_and_si512(minus_offset, mask), sums);
+}
+
+// partial + the products of a block: `sum` is its integer sum, or those of its halves.
+template <class Terms, int c, class W>
+__m512 add_block(__m512 partial, const __m512i (&sum)[2], const W& w, const TileBlock<c>& x,
+                 int t) {
+  __m512 total = _mm512_cvtepi32_ps(sum[0]);
+  if constexpr (Terms::kHasScales) {
+    // Integers below 2^24: exact in floats.
+    total = _mm512_mul_ps(total, w.scale(0));
+    total = _mm512_fmadd_ps(_mm512_cvtepi32_ps(sum[1]), w.scale(1), total);
+  }
+  partial = _mm512_fmadd_ps(total, _mm512_mul_ps(w.d(), x.d(t)), partial);
+  if constexpr (Terms::kMinimums == 1) {
+    partial = _mm512_fmadd_ps(w.min(0), x.sum(t), partial);
+  } else if constexpr (Terms::kMinimums == 2) {
+    const __m512i sums = x.sums(t);
+    const __m512i first = _mm512_srai_epi32(_mm512_slli_epi32(sums, 16), 16);
+    const __m512i last = _mm512_srai_epi32(sums, 16);
+    partial = _mm512_fmadd_ps(w.min(0), _mm512_mul_ps(x.d(t), _mm512_cvtepi32_ps(first)), partial);
+    partial = _mm512_fmadd_ps(w.min(1), _mm512_mul_ps(x.d(t), _mm512_cvtepi32_ps(last)), partial);
+  }
+  return partial;
+}
+
+}  // namespace galley::kernels::avx512

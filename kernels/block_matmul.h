@@ -1,0 +1,182 @@
+// Products with quantized weights, rows in lanes: the loops around the arithmetic.
+//
+// Where it sits: matmul() of AVX2 and of AVX-512 calls BlockMatmul<Isa, Block>::run; Isa
+// supplies the arithmetic (avx2/block_isa.h, avx512/block_isa.h). docs/kernels.md draws it.
+//
+// Weights are worked on in units of Isa::kRows rows, one row per lane. There are two ways:
+//   stream  a tile's worth of tokens or fewer: weights are multiplied as they are unpacked, and
+//           memory is read at its full speed.
+//   panels  more tokens: two units are unpacked into a panel in the cache, once, and then
+//           multiplied with every tile of tokens.
+// Both add up in the order of docs/exactness.md, so they give the same bits.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "kernels/args.h"
+#include "kernels/quantized_rows.h"
+#include "kernels/share.h"
+#include "kernels/unpack256.h"
+#include "kernels/unpack32.h"
+#include "kernels/weight_traits.h"
+
+namespace galley::kernels {
+
+template <class Isa, class Block>
+class BlockMatmul {
+ public:
+  static void run(const MatmulArgs& args, Part part) { BlockMatmul(args).run_part(part); }
+
+ private:
+  using V = typename Isa::Lanes;
+  using Traits = WeightTraits<Block>;
+  static constexpr std::int64_t kRows = V::kRows;
+  static constexpr std::int64_t kRowGroupBytes = kGroupBytes<Block>;
+  static constexpr std::int64_t kUnitsPerPanel = 2;
+
+  explicit BlockMatmul(const MatmulArgs& args)
+      : args_(args),
+        n_blocks_(args.cols / 32),
+        row_bytes_(n_blocks_ * kRowGroupBytes / 8),
+        n_units_((args.rows + kRows - 1) / kRows),
+        walk_(block_walk(n_blocks_)) {}
+
+  void run_part(Part part) {
+    const Range units = share(n_units_, part);
+    if (units.begin == units.end || args_.tokens == 0) return;
+    if (args_.tokens == 1) {
+      stream<typename Isa::template OneTokenSink<Traits>>(units);
+    } else if (args_.tokens <= kTileTokens) {
+      stream<typename Isa::template TileSink<Traits>>(units);
+    } else {
+      multiply_panels(units);
+    }
+  }
+
+  // ---- where things are ----
+
+  const std::byte* unit_rows(std::int64_t unit) const {
+    return args_.weights + unit * kRows * row_bytes_;
+  }
+  // Rows of `unit`: fewer than kRows in the last one, perhaps.
+  std::int64_t rows_in(std::int64_t unit) const {
+    const std::int64_t rest = args_.rows - unit * kRows;
+    return rest < kRows ? rest : kRows;
+  }
+  // The tile that begins with token t.
+  const std::byte* tile(std::int64_t t) const {
+    return args_.xq.tiles + t * n_blocks_ * kQuantizedBlockBytes;
+  }
+
+  // ---- reading weights ----
+
+  // Asks for the bytes of a unit, from `begin` up to `end`, so that they are on their way before
+  // they are needed. Without this, 16 rows side by side are too many streams for the hardware's
+  // own prefetching: reading is three times slower.
+  static void prefetch(const std::byte* begin, const std::byte* end) {
+    for (; begin < end; begin += 64) __builtin_prefetch(begin, 0, 2);
+  }
+
+  // Unpacks all groups of `unit` into `sink`. While it works on a group, it prefetches as many
+  // bytes from `next` on (unless it is nullptr).
+  template <class Sink>
+  void unpack_unit(std::int64_t unit, Sink& sink, const std::byte* next) const {
+    const std::byte* rows = unit_rows(unit);
+    const std::int64_t n_rows = rows_in(unit);
+    const std::int64_t n_whole_groups = n_rows == kRows ? n_blocks_ / 8 : 0;
+    for (std::int64_t g = 0; g < n_whole_groups; ++g) {
+      if (next != nullptr) {
+        prefetch(next, next + kRows * kRowGroupBytes);
+        next += kRows * kRowGroupBytes;
+      }
+      unpack_group<V>(static_cast<const Block*>(nullptr), rows + g * kRowGroupBytes, row_bytes_,
+                      sink);
+      sink.end_group(8);
+    }
+    for (std::int64_t g = n_whole_groups; 8 * g < n_blocks_; ++g) {
+      unpack_ragged_group(rows + g * kRowGroupBytes, n_rows, n_blocks_ - 8 * g, sink);
+    }
+  }
+
+  // A group with rows or blocks missing: the bytes that are there are copied to a whole group.
+  // (A function of its own, so that the loop above stays small.)
+  template <class Sink>
+  [[gnu::noinline]] void unpack_ragged_group(const std::byte* rows, std::int64_t n_rows,
+                                             std::int64_t n_blocks, Sink& sink) const {
+    alignas(64) std::byte copy[kRows * kRowGroupBytes] = {};
+    const std::int64_t n_present = n_blocks < 8 ? n_blocks : 8;
+    for (std::int64_t r = 0; r < n_rows; ++r) {
+      __builtin_memcpy(copy + r * kRowGroupBytes, rows + r * row_bytes_,
+                       static_cast<std::size_t>(n_present * kRowGroupBytes / 8));
+    }
+    sink.begin_ragged_group(static_cast<int>(n_present));
+    unpack_group<V>(static_cast<const Block*>(nullptr), copy, kRowGroupBytes, sink);
+    sink.end_group(static_cast<int>(n_present));
+  }
+
+  // ---- few tokens ----
+
+  template <class Sink>
+  void stream(Range units) const {
+    prefetch(unit_rows(units.begin), unit_rows(units.begin) + rows_in(units.begin) * row_bytes_);
+    for (std::int64_t unit = units.begin; unit < units.end; ++unit) {
+      Sink sink(tile(0), args_.tokens, walk_);
+      unpack_unit(unit, sink, unit + 1 < units.end ? unit_rows(unit + 1) : nullptr);
+      for (std::int64_t t = 0; t < args_.tokens; ++t) {
+        Isa::store(sink.total(t), args_.y + t * args_.y_stride + unit * kRows, rows_in(unit));
+      }
+    }
+  }
+
+  // ---- many tokens ----
+
+  void multiply_panels(Range units) const {
+    for (std::int64_t unit = units.begin; unit < units.end; unit += kUnitsPerPanel) {
+      const std::int64_t n = units.end - unit < kUnitsPerPanel ? units.end - unit : kUnitsPerPanel;
+      for (std::int64_t i = 0; i < n; ++i) {
+        typename Isa::template PanelSink<Traits> sink(panel(i), walk_);
+        unpack_unit(unit + i, sink, nullptr);
+      }
+      const std::byte* next = unit_rows(unit + n);
+      const std::byte* end = units.end - unit - n < kUnitsPerPanel
+                                 ? unit_rows(units.end - 1)
+                                 : next + kUnitsPerPanel * kRows * row_bytes_;
+      multiply_panel(unit, n, next, end);
+    }
+  }
+
+  std::byte* panel(std::int64_t i) const {
+    return args_.scratch + i * n_blocks_ * Isa::template kPanelBlockBytes<Traits>;
+  }
+
+  // The products of a panel of `n_units` with all tokens. Meanwhile the bytes from `next` to
+  // `end` are prefetched, some with every tile.
+  void multiply_panel(std::int64_t unit, std::int64_t n_units, const std::byte* next,
+                      const std::byte* end) const {
+    const std::int64_t n_tiles = (args_.tokens + kTileTokens - 1) / kTileTokens;
+    const std::int64_t share_of_next = (end - next) / n_tiles + 64;
+    for (std::int64_t t = 0; t < args_.tokens; t += kTileTokens) {
+      prefetch(next, next + share_of_next < end ? next + share_of_next : end);
+      next += share_of_next;
+      const std::int64_t n_tokens = args_.tokens - t < kTileTokens ? args_.tokens - t : kTileTokens;
+      typename V::Floats y[kUnitsPerPanel][kTileTokens];
+      Isa::template multiply_panel<Traits>({panel(0), panel(1)}, n_units, tile(t), n_tokens,
+                                           n_blocks_, y);
+      for (std::int64_t i = 0; i < n_units; ++i) {
+        for (std::int64_t c = 0; c < n_tokens; ++c) {
+          Isa::store(y[i][c], args_.y + (t + c) * args_.y_stride + (unit + i) * kRows,
+                     rows_in(unit + i));
+        }
+      }
+    }
+  }
+
+  const MatmulArgs& args_;
+  std::int64_t n_blocks_;
+  std::int64_t row_bytes_;
+  std::int64_t n_units_;
+  BlockWalk walk_;
+};
+
+}  // namespace galley::kernels
