@@ -11,6 +11,7 @@ constexpr Command kCommands[] = {
     {"perplexity", "how well a model predicts a text", set_up_perplexity},
     {"quantize", "make a model file smaller", set_up_quantize},
     {"bench", "measure prefill and decode speed", set_up_bench},
+    {"models", "the models built into this program", set_up_models},
 };
 
 }  // namespace

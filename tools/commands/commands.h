@@ -21,6 +21,7 @@ Action set_up_logits(CommandLine& line);
 Action set_up_perplexity(CommandLine& line);
 Action set_up_quantize(CommandLine& line);
 Action set_up_bench(CommandLine& line);
+Action set_up_models(CommandLine& line);
 
 struct Command {
   const char* name;

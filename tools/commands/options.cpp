@@ -9,6 +9,7 @@
 #include <random>
 
 #include "kernels/kernels.h"
+#include "model/demo/demo_models.h"
 #include "tensor/error.h"
 #include "tensor/message.h"
 #include "tools/interrupt.h"
@@ -74,13 +75,17 @@ std::vector<TokenId> parse_ids(const std::string& text) {
 }  // namespace
 
 void ModelOptions::add_to(CommandLine& line) {
-  line.text("-m,--model", path, "FILE", "the model: a GGUF file");
+  line.text("-m,--model", path, "FILE", "the model: a GGUF file or a built-in model, such as\ndemo:sort (default: demo; see galley models)");
 }
 
 GgufFile ModelOptions::need_file() const {
-  if (path.empty())
-    throw Error(ErrorKind::kUsage, "no model; name a GGUF file with -m FILE or GALLEY_MODEL");
-  return GgufFile::open(path);
+  if (!path.empty() && !is_demo_name(path)) return GgufFile::open(path);
+  const std::string name = path.empty() ? "demo" : path;
+  const std::optional<DemoModel> demo = find_demo_model(name);
+  if (!demo)
+    throw Error(ErrorKind::kUsage,
+                "'" + name + "' is not a built-in model; galley models lists them");
+  return GgufFile::from_memory(demo->file, name);
 }
 
 std::shared_ptr<const Model> ModelOptions::need_model() const {

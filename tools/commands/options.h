@@ -13,8 +13,9 @@
 
 namespace galley::tools {
 
-// -m/--model. `need_model` opens it, showing the model's warnings on stderr; it throws Error
-// kUsage where no model was named.
+// -m/--model: a file, or the name of a built-in model; the main one if nothing was named.
+// `need_model` opens it, showing the model's warnings on stderr; it throws Error kUsage for a
+// built-in model that does not exist.
 struct ModelOptions {
   std::string path;
 

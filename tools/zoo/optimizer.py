@@ -11,6 +11,8 @@ ones. That matrix comes from five rounds of a Newton-Schulz iteration. Adam for 
 
 import torch
 
+from model import FAST_BFLOAT16
+
 MUON_MOMENTUM, MUON_DECAY = 0.95, 0.01
 ADAM_BETAS, ADAM_EPSILON = (0.9, 0.95), 1e-10
 
@@ -19,11 +21,13 @@ def orthogonalized(m):
     """m [rows, columns] with all singular values moved close to 1."""
     x = m.T if m.shape[0] > m.shape[1] else m
     x = x / (x.norm() + 1e-7)
+    if FAST_BFLOAT16:  # the iteration corrects its own rounding
+        x = x.bfloat16()
     for _ in range(5):
         a = x @ x.T
         b = torch.addmm(a, a, a, beta=-4.7750, alpha=2.0315)
         x = torch.addmm(x, b, x, beta=3.4445)
-    return x.T if m.shape[0] > m.shape[1] else x
+    return (x.T if m.shape[0] > m.shape[1] else x).float()
 
 
 class SharedTraining:

@@ -32,6 +32,39 @@ from optimizer import SharedTraining
 WARM_UP_STEPS = 50
 
 
+def tokenized(document, tokenizer):
+    """Ids, with the end token on both sides, and for each whether the model learns to write it."""
+    ids, learned = [bpe.END], [False]
+    for text, is_learned in document:
+        part = tokenizer.encode(text)
+        ids += part
+        learned += [is_learned] * len(part)
+    return ids + [bpe.END], learned + [True]
+
+
+def packed(source, tokenizer, n_rows, row_length):
+    """Rows of whole documents. What does not fit into a row opens one of the next."""
+    waiting = []
+    for _ in range(n_rows):
+        row, room, misses = [], row_length, 0
+        for new in [waiting.pop(0) for _ in range(len(waiting))]:
+            if len(new[0]) <= room:
+                row.append(new)
+                room -= len(new[0])
+            else:
+                waiting.append(new)
+        while misses < 4:
+            new = tokenized(source.document(), tokenizer)
+            if len(new[0]) <= room:
+                row.append(new)
+                room -= len(new[0])
+            else:
+                misses += 1
+                if len(new[0]) <= row_length:
+                    waiting.append(new)
+        yield row
+
+
 def batch(source, tokenizer, n_tokens, row_length):
     """Rows of whole documents: ids, their document numbers, targets and weights of the loss.
 
@@ -42,21 +75,9 @@ def batch(source, tokenizer, n_tokens, row_length):
     ids = torch.full((n_rows, row_length + 1), bpe.END)
     weight = torch.zeros(n_rows, row_length + 1)
     document = torch.zeros(n_rows, row_length + 1, dtype=torch.long)
-    for row in range(n_rows):
-        at, number = 0, 0
-        while True:
-            new, learned = [bpe.END], [False]
-            for text, is_learned in source.document():
-                part = tokenizer.encode(text)
-                new += part
-                learned += [is_learned] * len(part)
-            new.append(bpe.END)
-            learned.append(True)
-            if at + len(new) > row_length + 1:
-                if at == 0:
-                    continue  # too long for any row of this length
-                break
-            number += 1
+    for row, members in enumerate(packed(source, tokenizer, n_rows, row_length + 1)):
+        at = 0
+        for number, (new, learned) in enumerate(members, 1):
             end = at + len(new)
             ids[row, at:end] = torch.tensor(new)
             weight[row, at:end] = torch.tensor(learned) / sum(learned) ** 0.5
