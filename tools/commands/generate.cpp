@@ -2,8 +2,10 @@
 
 #include <algorithm>
 #include <limits>
+#include <optional>
 #include <utility>
 
+#include "model/ngram_draft.h"
 #include "tokenizer/stream_decoder.h"
 #include "tools/commands/stop_strings.h"
 #include "tools/progress.h"
@@ -40,7 +42,9 @@ class Run {
         options_(options),
         on_text_(on_text),
         text_maker_(session.model().tokenizer()),
-        stop_(options.stop) {}
+        stop_(options.stop) {
+    if (options.draft_ngram > 0) draft_.emplace(options.draft_ngram);
+  }
 
   Generation run(std::span<const TokenId> prompt) {
     try {
@@ -49,7 +53,9 @@ class Run {
       result_.prefill_s = watch.seconds();
       result_.n_prefill = static_cast<std::int64_t>(prompt.size());
       for (TokenId id : prompt) sampler_.accept(id);
+      if (draft_) draft_->append(prompt);
       decode();
+      forget_wrong_guesses();
     } catch (const Cancelled&) {
       result_.reason = StopReason::kInterrupted;
     }
@@ -69,7 +75,7 @@ class Run {
         result_.reason = StopReason::kLength;
         return;
       }
-      const TokenId id = sampler_.sample(session_.logits());
+      const TokenId id = sampler_.sample(session_.logits(row_));
       sampler_.accept(id);
       if (!options_.ignore_eos && session_.model().tokenizer().is_end_of_generation(id)) {
         result_.reason = StopReason::kEndOfText;
@@ -82,15 +88,51 @@ class Run {
         return;
       }
       if (static_cast<std::int64_t>(result_.ids.size()) >= limit) continue;
-      if (session_.length() >= session_.n_context()) {
+      if (known_length() >= session_.n_context()) {
         result_.reason = StopReason::kContext;
         return;
       }
-      const Stopwatch watch;
-      session_.forward(std::span(&id, 1));
-      result_.decode_s += watch.seconds();
-      ++result_.n_decode;
+      advance(id, limit);
     }
+  }
+
+  // Positions of the tokens chosen so far that the cache holds.
+  std::int64_t known_length() const {
+    return session_.length() - static_cast<std::int64_t>(guesses_.size()) + row_;
+  }
+
+  void forget_wrong_guesses() {
+    if (row_ < static_cast<std::int64_t>(guesses_.size())) session_.truncate(known_length());
+    guesses_.clear();
+    row_ = 0;
+  }
+
+  // Makes the logits after `id` the current row: it was guessed and has run already, or runs now,
+  // with new guesses behind it. At most `limit` tokens are wanted in all.
+  void advance(TokenId id, std::int64_t limit) {
+    ++result_.n_decode;
+    if (draft_) draft_->append(std::span(&id, 1));
+    if (row_ < static_cast<std::int64_t>(guesses_.size()) &&
+        guesses_[static_cast<std::size_t>(row_)] == id) {
+      ++row_;
+      ++result_.n_accepted;
+      return;
+    }
+    const Stopwatch watch;
+    if (draft_) draft_->report(guesses_.size(), static_cast<std::size_t>(row_));
+    forget_wrong_guesses();
+    std::vector<BatchToken> batch = {{id, 0, true}};
+    if (draft_) {
+      guesses_ = draft_->propose();
+      const std::int64_t room =
+          std::min({session_.n_context() - session_.length(), session_.n_batch(),
+                    limit - static_cast<std::int64_t>(result_.ids.size())});
+      guesses_.resize(std::min(guesses_.size(), static_cast<std::size_t>(room - 1)));
+      for (TokenId guess : guesses_) batch.push_back({guess, 0, true});
+      result_.n_drafted += static_cast<std::int64_t>(guesses_.size());
+    }
+    session_.forward(batch);
+    result_.decode_s += watch.seconds();
   }
 
   void emit(const std::string& text) {
@@ -106,6 +148,9 @@ class Run {
   TextMaker text_maker_;
   StopStrings stop_;
   Generation result_;
+  std::optional<NgramDraft> draft_;
+  std::vector<TokenId> guesses_;  // tokens run ahead of being chosen
+  std::int64_t row_ = 0;          // of the logits to choose from: that many guesses were right
 };
 
 }  // namespace

@@ -17,6 +17,9 @@ struct GenerateOptions {
   std::int64_t n_predict = -1;  // tokens at most; -1: until the model or the context ends it
   std::vector<std::string> stop;
   bool ignore_eos = false;
+  // Speculative decoding: guess up to this many tokens from the text so far and check them in one
+  // forward pass. The result is the same; 0: off.
+  std::int64_t draft_ngram = 0;
 };
 
 enum class StopReason {
@@ -36,8 +39,10 @@ struct Generation {
   StopReason reason = StopReason::kLength;
   std::int64_t n_prefill = 0;  // prompt tokens that had to be processed
   double prefill_s = 0;
-  std::int64_t n_decode = 0;  // forward passes of one token
+  std::int64_t n_decode = 0;  // tokens after the first: each needs a forward pass, or a good guess
   double decode_s = 0;
+  std::int64_t n_drafted = 0;   // tokens guessed
+  std::int64_t n_accepted = 0;  // of those, the ones that were right
 
   double prefill_rate() const {
     return prefill_s > 0 ? static_cast<double>(n_prefill) / prefill_s : 0;

@@ -55,6 +55,9 @@ void print_summary(const Session& session, const Sampler& sampler, const Generat
   note("prefill    " + rate(g.n_prefill, g.prefill_s));
   note("decode     " + rate(g.n_decode, g.decode_s) +
        (g.n_decode > 0 ? format(", %.1f GB/s of weights", gb_per_s(session.model(), g)) : ""));
+  if (g.n_drafted > 0)
+    note(format("drafts     %lld of %lld guessed tokens were right",
+                static_cast<long long>(g.n_accepted), static_cast<long long>(g.n_drafted)));
   note("memory     " + human_bytes(session.model().weight_bytes()) + " weights, " +
        human_bytes(memory.kv_cache_bytes) + " KV cache for " + positions(session.n_context()) +
        ", " + human_bytes(memory.buffer_bytes) + " buffers; peak " +
@@ -78,7 +81,9 @@ Json as_json(const Session& session, const Sampler& sampler, const Prompt& promp
             {"decode_tokens", g.n_decode},
             {"decode_s", g.decode_s},
             {"decode_tokens_per_s", g.decode_rate()},
-            {"decode_gb_per_s", gb_per_s(session.model(), g)}}},
+            {"decode_gb_per_s", gb_per_s(session.model(), g)},
+            {"drafted_tokens", g.n_drafted},
+            {"accepted_tokens", g.n_accepted}}},
           {"memory",
            {{"weight_bytes", session.model().weight_bytes()},
             {"kv_cache_bytes", memory.kv_cache_bytes},
@@ -99,6 +104,10 @@ void run(const RunOptions& options) {
   if (options.generate.n_predict < -1)
     throw Error(ErrorKind::kUsage, "--n-predict is " + std::to_string(options.generate.n_predict) +
                                        ", expected -1 (no limit) or a number of tokens");
+  if (options.generate.draft_ngram < 0 || options.generate.draft_ngram > 64)
+    throw Error(ErrorKind::kUsage, "--draft-ngram is " +
+                                       std::to_string(options.generate.draft_ngram) +
+                                       ", expected from 0 to 64 tokens");
   const SessionOptions session_options = options.context.session_options();
   Sampler sampler(options.sampling.sampler_options());
   const std::shared_ptr<const Model> model = options.model.need_model();
@@ -136,6 +145,9 @@ Action set_up_run(CommandLine& line) {
   line.texts("--stop", o->generate.stop, "TEXT",
              "end before this text; may be given several times");
   line.flag("--ignore-eos", o->generate.ignore_eos, "go on after end-of-text tokens");
+  line.integer("--draft-ngram", o->generate.draft_ngram,
+               "guess up to this many tokens from the text so far and check them at once: the same "
+               "text, sooner where it repeats itself; 0: off");
   line.flag("--echo", o->echo, "print the prompt, too");
   o->sampling.add_to(line);
   o->context.add_to(line);
