@@ -15,18 +15,24 @@ namespace galley {
 inline constexpr std::int64_t kMaxFfnWidth = std::int64_t{1} << 20;
 inline constexpr std::int64_t kMaxWindow = std::int64_t{1} << 31;
 
+Graph build_chatglm(const Config& c, const Metadata& meta, Weights& w);
 Graph build_cohere(const Config& c, const Metadata& meta, Weights& w);
 Graph build_cohere2(const Config& c, const Metadata& meta, Weights& w);
+Graph build_deepseek(const Config& c, const Metadata& meta, Weights& w);
+Graph build_exaone4(const Config& c, const Metadata& meta, Weights& w);
 Graph build_falcon(const Config& c, const Metadata& meta, Weights& w);
 Graph build_gemma(const Config& c, const Metadata& meta, Weights& w);
 Graph build_gemma2(const Config& c, const Metadata& meta, Weights& w);
 Graph build_gemma3(const Config& c, const Metadata& meta, Weights& w);
+Graph build_glm4(const Config& c, const Metadata& meta, Weights& w);
 Graph build_gpt2(const Config& c, const Metadata& meta, Weights& w);
 Graph build_gptneox(const Config& c, const Metadata& meta, Weights& w);
 Graph build_granite(const Config& c, const Metadata& meta, Weights& w);
 Graph build_llama(const Config& c, const Metadata& meta, Weights& w);
 Graph build_mistral3(const Config& c, const Metadata& meta, Weights& w);
+Graph build_nemotron(const Config& c, const Metadata& meta, Weights& w);
 Graph build_olmo2(const Config& c, const Metadata& meta, Weights& w);
+Graph build_olmoe(const Config& c, const Metadata& meta, Weights& w);
 Graph build_phi2(const Config& c, const Metadata& meta, Weights& w);
 Graph build_phi3(const Config& c, const Metadata& meta, Weights& w);
 Graph build_qwen2(const Config& c, const Metadata& meta, Weights& w);

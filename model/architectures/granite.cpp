@@ -1,6 +1,6 @@
 // Granite 3 and 4 (IBM 2024): LLaMA with four constants, which scale the embeddings, the scores,
 // what each part adds to the residual stream, and (as a divisor) the logits. With experts it is
-// `granitemoe`.
+// `granitemoe`. MiniCPM (Hu et al. 2024) has the same constants.
 #include "model/architectures/builders.h"
 #include "model/architectures/layer_builder.h"
 

@@ -55,6 +55,14 @@ void LayerBuilder::rope(Qkv& qkv, int rope_index) {
   qkv.k = g_.rope("k_rope", qkv.k, c_.n_kv_heads, rope_index);
 }
 
+void LayerBuilder::rms_norm_qk(Qkv& qkv) {
+  const auto weight = [this](const char* name, Value x) {
+    return &w_.vector(tensor(name), g_.width(x));
+  };
+  qkv.q = g_.rms_norm("q_norm", qkv.q, weight("attn_q_norm.weight", qkv.q));
+  qkv.k = g_.rms_norm("k_norm", qkv.k, weight("attn_k_norm.weight", qkv.k));
+}
+
 void LayerBuilder::rms_norm_heads(Qkv& qkv) {
   const Tensor& q_weight = w_.vector(tensor("attn_q_norm.weight"), c_.head_size_k);
   const Tensor& k_weight = w_.vector(tensor("attn_k_norm.weight"), c_.head_size_k);
@@ -87,6 +95,13 @@ Value LayerBuilder::gated_ffn(Value h, Activation f, std::int64_t ffn_width,
   const Value up = linear("ffn_up" + suffix, "ffn_up" + suffix, h, ffn_width);
   const Value act = g_.gate("ffn_act" + suffix, f, gate, up);
   return linear("ffn_out" + suffix, "ffn_down" + suffix, act, c_.width);
+}
+
+Value LayerBuilder::fused_gated_ffn(Value h, Activation f) {
+  const Value both = linear("ffn_gate_up", "ffn_up", h, 2 * c_.ffn_width);
+  const Value gate = g_.slice("ffn_gate", both, 0, c_.ffn_width);
+  const Value up = g_.slice("ffn_up", both, c_.ffn_width, c_.ffn_width);
+  return linear("ffn_out", "ffn_down", g_.gate("ffn_act", f, gate, up), c_.width);
 }
 
 Value LayerBuilder::experts(Value h, const ExpertsSpec& spec) {

@@ -54,6 +54,8 @@ class LayerBuilder {
   Qkv qkv(Value h);
   // RoPE on q and k.
   void rope(Qkv& qkv, int rope_index);
+  // RMS norm of all of q and all of k, with the tensors attn_q_norm and attn_k_norm.
+  void rms_norm_qk(Qkv& qkv);
   // RMS norm of each head of q and k, with the tensors attn_q_norm and attn_k_norm [head_size].
   void rms_norm_heads(Qkv& qkv);
   // LayerNorm of each head of q and k if the file has the tensors [heads, head_size].
@@ -66,6 +68,8 @@ class LayerBuilder {
   // down(f(gate(h)) * up(h)): SwiGLU, GeGLU (Shazeer 2020). `suffix` is that of the tensors and
   // values ("_shexp" for a shared expert).
   Value gated_ffn(Value h, Activation f, std::int64_t ffn_width, const std::string& suffix = "");
+  // The same with one tensor ffn_up that holds the gate's rows, then up's.
+  Value fused_gated_ffn(Value h, Activation f);
   // A router picks a few experts for each token, each a gated_ffn; their outputs are summed with
   // the router's weights (Mixtral: Jiang et al. 2024).
   Value experts(Value h, const ExpertsSpec& spec);

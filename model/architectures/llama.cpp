@@ -1,5 +1,5 @@
 // LLaMA (Touvron et al. 2023) and what is built the same way: Llama 2 and 3, Mistral, TinyLlama,
-// SmolLM, DeepSeek's distilled Llamas; with experts Mixtral (Jiang et al. 2024).
+// SmolLM, InternLM 2, DeepSeek's distilled Llamas; with experts Mixtral (Jiang et al. 2024).
 #include "model/architectures/builders.h"
 #include "model/architectures/layer_builder.h"
 

@@ -21,10 +21,7 @@ Graph build_olmo2(const Config& c, const Metadata& meta, Weights& w) {
     LayerBuilder l(g, c, w, layer);
     const bool is_local = local.window > 0 && windowed[static_cast<std::size_t>(layer)];
     Qkv qkv = l.qkv(x);
-    qkv.q = g.rms_norm("q_norm", qkv.q,
-                       &w.vector(l.tensor("attn_q_norm.weight"), c.n_heads * c.head_size_k));
-    qkv.k = g.rms_norm("k_norm", qkv.k,
-                       &w.vector(l.tensor("attn_k_norm.weight"), c.n_kv_heads * c.head_size_k));
+    l.rms_norm_qk(qkv);
     l.rope(qkv, is_local ? local_rope : global_rope);
     Value h = l.rms_norm("post_attention_norm", l.attention(qkv, is_local ? local : global));
     x = g.add("attn_residual", x, h);

@@ -4,17 +4,6 @@
 #include "model/architectures/layer_builder.h"
 
 namespace galley {
-namespace {
-
-// ffn_up holds the rows of the gate, then those of up.
-Value fused_ffn(GraphBuilder& g, LayerBuilder& l, const Config& c, Value h) {
-  const Value both = l.linear("ffn_gate_up", "ffn_up", h, 2 * c.ffn_width);
-  const Value gate = g.slice("ffn_gate", both, 0, c.ffn_width);
-  const Value up = g.slice("ffn_up", both, c.ffn_width, c.ffn_width);
-  return l.linear("ffn_out", "ffn_down", g.gate("ffn_act", Activation::kSilu, gate, up), c.width);
-}
-
-}  // namespace
 
 Graph build_phi3(const Config& c, const Metadata& meta, Weights& w) {
   GraphBuilder g(c);
@@ -32,7 +21,7 @@ Graph build_phi3(const Config& c, const Metadata& meta, Weights& w) {
     x = g.add("attn_residual", x, l.attention(qkv, attention));
 
     h = l.rms_norm("ffn_norm", x);
-    x = g.add("ffn_residual", x, fused_ffn(g, l, c, h));
+    x = g.add("ffn_residual", x, l.fused_gated_ffn(h, Activation::kSilu));
   }
   g.leave();
   x = g.select_outputs("output_rows", x);

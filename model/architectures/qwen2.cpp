@@ -1,4 +1,6 @@
-// Qwen 2 and 2.5 (Yang et al. 2024), DeepSeek's distilled Qwens: LLaMA with biases on Q, K and V.
+// Qwen 2 and 2.5 (Yang et al. 2024), DeepSeek's distilled Qwens: LLaMA with biases on Q, K and V
+// (EXAONE 3: without). The text part of Qwen2-VL is the same: its three kinds of positions are
+// equal in text.
 // Qwen2-MoE adds experts, whose weights are not made to sum to 1, beside one that every token uses.
 #include "model/architectures/builders.h"
 #include "model/architectures/layer_builder.h"

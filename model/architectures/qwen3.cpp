@@ -1,5 +1,6 @@
 // Qwen 3 (Yang et al. 2025): each head of Q and K is RMS-normalized before RoPE; no biases; the
-// head size is given by itself. Qwen3-MoE has experts in every layer.
+// head size is given by itself. Qwen3-MoE has experts in every layer. The text parts of Qwen3-VL
+// are the same: its three kinds of positions are equal in text.
 #include "model/architectures/builders.h"
 #include "model/architectures/layer_builder.h"
 

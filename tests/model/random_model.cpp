@@ -136,7 +136,7 @@ class ModelMaker {
     add_attention(blk);
     if (m_.post_norms) add_norm(blk + "post_attention_norm");
     if (m_.pre_norms && m_.ffn_norm) add_norm(blk + "ffn_norm");
-    if (m_.n_experts > 0)
+    if (m_.n_experts > 0 && layer >= m_.n_dense_layers)
       add_experts(blk);
     else
       add_ffn(blk, "", m_.ffn_width);

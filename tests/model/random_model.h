@@ -28,8 +28,9 @@ struct RandomModel {
   std::int64_t n_rotated = 16;
   std::int64_t n_experts = 0;
   std::int64_t n_experts_used = 0;
-  std::int64_t expert_width = 0;  // 0: ffn_width
-  std::int64_t shared_width = 0;  // of the expert that every token uses; 0: none
+  std::int64_t expert_width = 0;    // 0: ffn_width
+  std::int64_t shared_width = 0;    // of the expert that every token uses; 0: none
+  std::int64_t n_dense_layers = 0;  // the first ones, without experts
 
   // Which tensors there are.
   bool layer_norm = false;     // else RMS norm

@@ -51,6 +51,9 @@ void add_llamas(std::vector<NamedModel>& all) {
   make_moe(m, 0);
   all.push_back({"llama-experts", "Mixtral's experts", m});
 
+  m = model("internlm2");
+  all.push_back({"internlm2", "as llama", m});
+
   m = model("mistral3");
   m.metadata = [](GgufWriter& w, const std::string& p) {
     w.set_string(p + "rope.scaling.type", "yarn");
@@ -74,16 +77,37 @@ void add_llamas(std::vector<NamedModel>& all) {
     w.set_float32(p + "logit_scale", 2);
   };
   all.push_back({"granite", "scales of embeddings, scores, residuals and logits", m});
+  m.architecture = "minicpm";
+  all.push_back({"minicpm", "scales, as granite", m});
   m.architecture = "granitemoe";
   make_moe(m, 0);
   m.shared_width = 32;
   all.push_back({"granitemoe", "experts and a shared expert", m});
+
+  m = model("deepseek");
+  m.n_layers = 3;
+  make_moe(m, 32);
+  m.n_dense_layers = 1;
+  m.shared_width = 64;
+  m.metadata = [](GgufWriter& w, const std::string& p) {
+    w.set_uint32(p + "leading_dense_block_count", 1);
+    w.set_uint32(p + "expert_shared_count", 2);
+  };
+  all.push_back({"deepseek", "a dense layer, then experts and a shared expert", m});
 }
 
 void add_qwens(std::vector<NamedModel>& all) {
   RandomModel m = model("qwen2");
   m.qkv_biases = true;
   all.push_back({"qwen2", "biases on Q, K and V", m});
+  m.architecture = "qwen2vl";
+  all.push_back({"qwen2vl", "the text part", m});
+  m.architecture = "exaone";
+  m.qkv_biases = false;
+  m.rope_factors = {"rope_freqs.weight"};
+  all.push_back({"exaone", "Llama 3.1 RoPE factors", m});
+  m = model("qwen2");
+  m.qkv_biases = true;
   m.architecture = "qwen2moe";
   make_moe(m, 32);
   m.shared_width = 64;
@@ -93,10 +117,14 @@ void add_qwens(std::vector<NamedModel>& all) {
   m.head_size = m.n_rotated = 32;
   m.tied = true;
   all.push_back({"qwen3", "RMS norm of each head of Q and K, own head size, tied", m});
+  m.architecture = "qwen3vl";
+  all.push_back({"qwen3vl", "the text part", m});
   m.architecture = "qwen3moe";
   make_moe(m, 32);
   m.n_experts_used = 3;
   all.push_back({"qwen3moe", "the same with experts", m});
+  m.architecture = "qwen3vlmoe";
+  all.push_back({"qwen3vlmoe", "the text part, experts", m});
 }
 
 void add_gemmas(std::vector<NamedModel>& all) {
@@ -214,6 +242,40 @@ void add_gpts(std::vector<NamedModel>& all) {
   all.push_back({"starcoder2", "grouped queries, biases everywhere", m});
 }
 
+void add_more(std::vector<NamedModel>& all) {
+  RandomModel m = model("chatglm");
+  m.n_rotated = 8;
+  m.fused_qkv = m.fused_gate_up = m.qkv_biases = true;
+  m.gated = false;
+  all.push_back({"chatglm", "fused QKV and gate-up, RoPE on half of each head", m});
+  m.architecture = "glm4";
+  m.fused_qkv = false;
+  m.post_norms = true;
+  all.push_back({"glm4", "post-norms, fused gate-up, RoPE on half of each head", m});
+
+  m = model("exaone4");
+  m.pre_norms = false;
+  m.post_norms = true;
+  m.qk_norm = QkNorm::kHead;
+  m.rope_factors = {"rope_freqs.weight"};
+  all.push_back({"exaone4", "post-norms alone, norms of heads", m});
+  m.n_layers = 5;
+  m.metadata = [](GgufWriter& w, const std::string& p) {
+    w.set_uint32(p + "attention.sliding_window", 11);
+  };
+  all.push_back({"exaone4-32b", "windows and RoPE in three of four layers", m});
+
+  m = model("olmoe");
+  m.qk_norm = QkNorm::kRow;
+  make_moe(m, 0);
+  all.push_back({"olmoe", "experts, norms of all of Q and K", m});
+
+  m = gpt_like("nemotron");
+  m.linear_biases = false;
+  m.n_rotated = 8;
+  all.push_back({"nemotron", "LayerNorm, squared ReLU, partial RoPE", m});
+}
+
 void add_others(std::vector<NamedModel>& all) {
   RandomModel m = model("stablelm");
   m.layer_norm = m.norm_biases = m.qkv_biases = true;
@@ -268,6 +330,7 @@ const std::vector<NamedModel>& random_models() {
     add_phis(list);
     add_gpts(list);
     add_others(list);
+    add_more(list);
     return list;
   }();
   return all;

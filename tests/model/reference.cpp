@@ -22,8 +22,7 @@ class Reference : ReferenceFile {
   Row product(const std::vector<float>& w, std::size_t first_row, std::size_t rows,
               const Row& x) const;
   Rows linear(const Rows& x, const std::string& tensor) const;
-  void normalize(double* x, std::size_t n, const float* weight, const float* bias,
-                 bool layer_norm) const;
+  void normalize(double* x, std::size_t n, const float* weight, const float* bias) const;
   Rows norm(const Rows& x, const std::string& tensor, std::size_t heads = 1) const;
   bool windowed(std::size_t layer) const;
   Row angles(bool local) const;
@@ -52,7 +51,7 @@ Reference::Reference(const GgufFile& file, std::int64_t n_context) : ReferenceFi
   head_k_ = static_cast<std::size_t>(integer("attention.key_length", width / heads));
   head_v_ = static_cast<std::size_t>(integer("attention.value_length", width / heads));
   layer_norm_ = is({"gpt2", "starcoder", "gptneox", "falcon", "phi2", "starcoder2", "stablelm",
-                    "command-r", "cohere2"});
+                    "command-r", "cohere2", "nemotron"});
   eps_ =
       number(layer_norm_ ? "attention.layer_norm_epsilon" : "attention.layer_norm_rms_epsilon", 0);
 }
@@ -65,7 +64,7 @@ Rows Reference::embed(std::span<const std::int32_t> ids) const {
   for (std::int32_t id : ids)
     x.emplace_back(all.begin() + id * width, all.begin() + (id + 1) * width);
   if (is({"gemma", "gemma2", "gemma3"})) x = times(x, std::sqrt(static_cast<double>(width)));
-  if (is({"granite", "granitemoe"}) && number("embedding_scale", 0) != 0)
+  if (is({"granite", "granitemoe", "minicpm"}) && number("embedding_scale", 0) != 0)
     x = times(x, number("embedding_scale", 0));
   if (is({"gpt2", "starcoder"})) {
     const std::vector<float> positions = values("position_embd.weight");
@@ -98,10 +97,9 @@ Rows Reference::linear(const Rows& x, const std::string& tensor) const {
   return y;
 }
 
-void Reference::normalize(double* x, std::size_t n, const float* weight, const float* bias,
-                          bool layer_norm) const {
+void Reference::normalize(double* x, std::size_t n, const float* weight, const float* bias) const {
   double mean = 0, variance = 0;
-  if (layer_norm) mean = std::accumulate(x, x + n, 0.0) / static_cast<double>(n);
+  if (layer_norm_) mean = std::accumulate(x, x + n, 0.0) / static_cast<double>(n);
   for (std::size_t i = 0; i < n; ++i) variance += (x[i] - mean) * (x[i] - mean);
   variance /= static_cast<double>(n);
   for (std::size_t i = 0; i < n; ++i) {
@@ -120,7 +118,7 @@ Rows Reference::norm(const Rows& x, const std::string& tensor, std::size_t heads
     const std::size_t n = row.size() / heads;
     for (std::size_t h = 0; h < heads; ++h)
       normalize(&row[h * n], n, &weight[weight.size() == n ? 0 : h * n],
-                bias.empty() ? nullptr : bias.data(), layer_norm_);
+                bias.empty() ? nullptr : bias.data());
   }
   return y;
 }
@@ -135,7 +133,7 @@ bool Reference::windowed(std::size_t layer) const {
   if (flags) return flags->as_int(layer) != 0;
   if (arch_ == "gemma2") return layer % 2 == 0;
   if (arch_ == "gemma3") return layer % 6 != 5;
-  if (is({"cohere2", "olmo2"})) return layer % 4 != 3;
+  if (is({"cohere2", "olmo2", "exaone4"})) return layer % 4 != 3;
   return false;
 }
 
@@ -183,8 +181,8 @@ Row Reference::angles(bool local) const {
 }
 
 void Reference::rotate(Rows& x, std::size_t heads, bool local) const {
-  const bool interleaved =
-      is({"llama", "mistral3", "granite", "granitemoe", "smollm3", "command-r", "cohere2"});
+  const bool interleaved = is({"llama", "mistral3", "granite", "granitemoe", "smollm3", "command-r",
+                               "cohere2", "internlm2", "minicpm", "chatglm", "glm4", "deepseek"});
   const Row w = angles(local);
   const std::size_t half = w.size() - 1;
   for (std::size_t t = 0; t < x.size(); ++t)
@@ -204,7 +202,7 @@ Rows Reference::attend(const Rows& q, const Rows& k, const Rows& v, bool local) 
   if ((arch_ == "gemma2" && n_layers_ == 46) || (arch_ == "gemma3" && n_layers_ == 62))
     scale = 1 / std::sqrt(
                     std::floor(number("embedding_length", 0) / number("attention.head_count", 1)));
-  if (is({"granite", "granitemoe"}) && number("attention.scale", 0) != 0)
+  if (is({"granite", "granitemoe", "minicpm"}) && number("attention.scale", 0) != 0)
     scale = number("attention.scale", 0);
   const double cap = arch_ == "gemma2" ? number("attn_logit_softcapping", 50) : 0;
   const auto window = static_cast<std::size_t>(integer("attention.sliding_window", 0));
@@ -246,14 +244,15 @@ Rows Reference::attention(const Rows& h, std::size_t layer) const {
     k = linear(h, blk + "attn_k");
     v = linear(h, blk + "attn_v");
   }
-  const bool whole_row = arch_ == "olmo2";
+  const bool whole_row = is({"olmo2", "olmoe"});
   if (has(blk + "attn_q_norm.weight")) q = norm(q, blk + "attn_q_norm", whole_row ? 1 : n_heads_);
   if (has(blk + "attn_k_norm.weight"))
     k = norm(k, blk + "attn_k_norm", whole_row ? 1 : n_kv_heads_);
   bool rope = !is({"gpt2", "starcoder"});
   if (arch_ == "smollm3") rope = layer % 4 != 3;
   if (arch_ == "cohere2") rope = local;
-  if (is({"granite", "granitemoe"})) rope = flag("rope.scaling.finetuned", true);
+  if (arch_ == "exaone4") rope = local || integer("attention.sliding_window", 0) == 0;
+  if (is({"granite", "granitemoe", "minicpm"})) rope = flag("rope.scaling.finetuned", true);
   if (rope) {
     rotate(q, n_heads_, local);
     rotate(k, n_kv_heads_, local);
@@ -269,6 +268,7 @@ Rows Reference::attention(const Rows& h, std::size_t layer) const {
 }
 
 double Reference::activation(double x) const {
+  if (arch_ == "nemotron") return x > 0 ? x * x : 0;
   const bool gelu =
       layer_norm_ ? !is({"stablelm", "command-r", "cohere2"}) : is({"gemma", "gemma2", "gemma3"});
   if (!gelu) return x / (1 + std::exp(-x));
@@ -282,7 +282,7 @@ Rows Reference::feed_forward(const Rows& h, const std::string& blk,
     const Rows gate = linear(h, blk + "ffn_gate" + suffix);
     for (std::size_t t = 0; t < up.size(); ++t)
       for (std::size_t i = 0; i < up[t].size(); ++i) up[t][i] *= activation(gate[t][i]);
-  } else if (arch_ == "phi3") {
+  } else if (is({"phi3", "chatglm", "glm4"})) {
     const std::size_t half = up[0].size() / 2;
     for (Row& row : up) {
       for (std::size_t i = 0; i < half; ++i) row[i] = activation(row[i]) * row[half + i];
@@ -314,7 +314,7 @@ Rows Reference::experts(const Rows& h, const std::string& blk) const {
     order.resize(n_used);
     double sum = 0;
     for (std::size_t e : order) sum += share[e];
-    if (arch_ == "qwen2moe") sum = 1;
+    if (is({"qwen2moe", "olmoe", "deepseek"})) sum = 1;
     Row& row = out.emplace_back(width, 0);
     for (std::size_t e : order) {
       Row inner = product(up, e * ffn, ffn, h[t]);
@@ -342,7 +342,8 @@ Rows Reference::mixture(const Rows& h, const std::string& blk) const {
 
 void Reference::run_layer(Rows& x, std::size_t layer) const {
   const std::string blk = "blk." + std::to_string(layer) + ".";
-  double residual_scale = is({"granite", "granitemoe"}) ? number("residual_scale", 1) : 1;
+  double residual_scale =
+      is({"granite", "granitemoe", "minicpm"}) ? number("residual_scale", 1) : 1;
   if (residual_scale == 0) residual_scale = 1;
 
   const Rows h = has(blk + "attn_norm.weight") ? norm(x, blk + "attn_norm") : x;
@@ -369,7 +370,7 @@ Rows Reference::logits(std::span<const std::int32_t> ids) {
   Rows x = embed(ids);
   for (std::size_t layer = 0; layer < n_layers_; ++layer) run_layer(x, layer);
   x = linear(norm(x, "output_norm"), has("output.weight") ? "output" : "token_embd");
-  if (is({"granite", "granitemoe"})) x = times(x, 1 / number("logit_scale", 1));
+  if (is({"granite", "granitemoe", "minicpm"})) x = times(x, 1 / number("logit_scale", 1));
   if (is({"command-r", "cohere2"})) x = times(x, number("logit_scale", 1));
   const double cap = arch_ == "gemma2" ? number("final_logit_softcapping", 30)
                                        : number("final_logit_softcapping", 0);
