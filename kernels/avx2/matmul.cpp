@@ -1,4 +1,6 @@
-#include "kernels/args.h"
+#include "kernels/avx2/block_isa.h"
+#include "kernels/block_matmul.h"
+#include "tensor/dtype_enum.h"
 
 namespace galley::kernels {
 namespace scalar {
@@ -7,7 +9,40 @@ void matmul(const MatmulArgs& args, Part part);
 
 namespace avx2 {
 
-void matmul(const MatmulArgs& args, Part part) { scalar::matmul(args, part); }
+void matmul(const MatmulArgs& args, Part part) {
+  switch (args.type) {
+    case DType::kQ4_0:
+      return BlockMatmul<BlockIsa, BlockQ4_0>::run(args, part);
+    case DType::kQ4_1:
+      return BlockMatmul<BlockIsa, BlockQ4_1>::run(args, part);
+    case DType::kQ5_0:
+      return BlockMatmul<BlockIsa, BlockQ5_0>::run(args, part);
+    case DType::kQ5_1:
+      return BlockMatmul<BlockIsa, BlockQ5_1>::run(args, part);
+    case DType::kQ8_0:
+      return BlockMatmul<BlockIsa, BlockQ8_0>::run(args, part);
+    case DType::kIQ4_NL:
+      return BlockMatmul<BlockIsa, BlockIQ4_NL>::run(args, part);
+    case DType::kQ2_K:
+      return BlockMatmul<BlockIsa, BlockQ2_K>::run(args, part);
+    case DType::kQ3_K:
+      return BlockMatmul<BlockIsa, BlockQ3_K>::run(args, part);
+    case DType::kQ4_K:
+      return BlockMatmul<BlockIsa, BlockQ4_K>::run(args, part);
+    case DType::kQ5_K:
+      return BlockMatmul<BlockIsa, BlockQ5_K>::run(args, part);
+    case DType::kQ6_K:
+      return BlockMatmul<BlockIsa, BlockQ6_K>::run(args, part);
+    case DType::kIQ4_XS:
+      return BlockMatmul<BlockIsa, BlockIQ4_XS>::run(args, part);
+    case DType::kTQ1_0:
+      return BlockMatmul<BlockIsa, BlockTQ1_0>::run(args, part);
+    case DType::kTQ2_0:
+      return BlockMatmul<BlockIsa, BlockTQ2_0>::run(args, part);
+    default:
+      return scalar::matmul(args, part);
+  }
+}
 
 }  // namespace avx2
 }  // namespace galley::kernels
