@@ -63,8 +63,11 @@ std::string Parameters::text(std::size_t i, std::string otherwise) const {
   return values_[i] ? text(i) : std::move(otherwise);
 }
 
-void check_no_arguments(std::string_view function, const Arguments& given) {
-  Parameters(function, given, {});
+void check_no_arguments(std::string_view what, const Arguments& given) {
+  const std::size_t n = given.positional.size() + given.named.size();
+  if (n != 0) {
+    throw Fault(std::string(what) + " takes no arguments (" + std::to_string(n) + " given)");
+  }
 }
 
 }  // namespace galley::chat

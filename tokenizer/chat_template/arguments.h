@@ -42,7 +42,7 @@ class Parameters {
   std::vector<std::string_view> names_;
 };
 
-// For functions without parameters.
-void check_no_arguments(std::string_view function, const Arguments& given);
+// For functions without parameters. Throws Fault ("`what` takes no arguments") if any are given.
+void check_no_arguments(std::string_view what, const Arguments& given);
 
 }  // namespace galley::chat

@@ -24,14 +24,14 @@ Value attribute(const Value& value, const Arguments& arguments) {
 }
 
 Value length(const Value& value, const Arguments& arguments) {
-  check_no_arguments("length", arguments);
+  check_no_arguments("the filter length", arguments);
   const std::optional<std::size_t> n = length_of(value);
   if (!n) throw Fault("object of type '" + type_name(value) + "' has no len()");
   return Value::integer(static_cast<std::int64_t>(*n));
 }
 
 Value first(const Value& value, const Arguments& arguments) {
-  check_no_arguments("first", arguments);
+  check_no_arguments("the filter first", arguments);
   if (std::optional<Value> item = iterate(value)()) return *item;
   return Value::undefined("No first item, sequence was empty.");
 }
@@ -47,7 +47,7 @@ std::optional<Values> reversed(const Value& value) {
 }
 
 Value last(const Value& value, const Arguments& arguments) {
-  check_no_arguments("last", arguments);
+  check_no_arguments("the filter last", arguments);
   const std::optional<Values> items = reversed(value);
   if (!items) throw Fault("'" + type_name(value) + "' object is not reversible");
   if (items->empty()) return Value::undefined("No last item, sequence was empty.");
@@ -55,7 +55,7 @@ Value last(const Value& value, const Arguments& arguments) {
 }
 
 Value reverse(const Value& value, const Arguments& arguments) {
-  check_no_arguments("reverse", arguments);
+  check_no_arguments("the filter reverse", arguments);
   if (value.is_string()) {
     std::u32string characters = decode(value.as_string());
     std::reverse(characters.begin(), characters.end());
@@ -73,12 +73,12 @@ Value reverse(const Value& value, const Arguments& arguments) {
 }
 
 Value list(const Value& value, const Arguments& arguments) {
-  check_no_arguments("list", arguments);
+  check_no_arguments("the filter list", arguments);
   return Value::list(to_values(value));
 }
 
 Value items(const Value& value, const Arguments& arguments) {
-  check_no_arguments("items", arguments);
+  check_no_arguments("the filter items", arguments);
   if (value.is_undefined()) return Generator::make(iterate(value), 0);
   if (!value.is(Kind::kDict)) throw Fault("Can only get item pairs from a mapping.");
   DictView view(value, DictView::Of::kItems);

@@ -14,15 +14,19 @@
 namespace galley::chat {
 namespace {
 
-// Without underscores between digits; nothing if one stands elsewhere.
-std::optional<std::string> without_underscores(std::string_view text) {
+// A number as Python reads it from text: without white space around it and underscores between
+// its digits, digits of all scripts as ASCII. Nothing if an underscore stands elsewhere.
+std::optional<std::string> plain_number(std::string_view raw) {
+  const std::u32string text = decode(strip(raw, Side::kBoth, nullptr));
+  const auto is_digit_at = [&](std::size_t at) {
+    return at < text.size() && (is_alphabetic(text[at]) || is_decimal(text[at]));
+  };
   std::string out;
   for (std::size_t i = 0; i < text.size(); ++i) {
-    const auto is_digit_at = [&](std::size_t at) {
-      return at < text.size() && std::isalnum(static_cast<unsigned char>(text[at]));
-    };
-    if (text[i] != '_') {
-      out += text[i];
+    if (is_decimal(text[i])) {
+      out += static_cast<char>('0' + decimal_value(text[i]));
+    } else if (text[i] != '_') {
+      append_code_point(out, text[i]);
     } else if (i == 0 || !is_digit_at(i - 1) || !is_digit_at(i + 1)) {
       return std::nullopt;
     }
@@ -32,7 +36,7 @@ std::optional<std::string> without_underscores(std::string_view text) {
 
 // int(text, base), or nothing if it is no integer.
 std::optional<std::int64_t> parse_integer(std::string_view raw, std::int64_t base) {
-  const std::optional<std::string> cleaned = without_underscores(strip(raw, Side::kBoth, nullptr));
+  const std::optional<std::string> cleaned = plain_number(raw);
   if (!cleaned) return std::nullopt;
   std::string_view text = *cleaned;
   const bool is_negative = text.starts_with('-');
@@ -64,7 +68,7 @@ std::optional<std::int64_t> parse_integer(std::string_view raw, std::int64_t bas
 
 // float(text), or nothing if it is no number.
 std::optional<double> parse_double(std::string_view raw) {
-  const std::optional<std::string> cleaned = without_underscores(strip(raw, Side::kBoth, nullptr));
+  const std::optional<std::string> cleaned = plain_number(raw);
   if (!cleaned) return std::nullopt;
   std::string_view text = *cleaned;
   const bool is_negative = text.starts_with('-');
@@ -127,7 +131,7 @@ Value to_float(const Value& value, const Arguments& arguments) {
 }
 
 Value absolute(const Value& value, const Arguments& arguments) {
-  check_no_arguments("abs", arguments);
+  check_no_arguments("the filter abs", arguments);
   if (value.is_undefined()) throw Fault(value.why_undefined());
   if (!value.is_number()) throw Fault("bad operand type for abs(): '" + type_name(value) + "'");
   if (value.is(Kind::kFloat)) return Value::number(std::abs(value.as_double()));

@@ -24,14 +24,21 @@ Value like(const Value& value, std::string text) {
   return Value::string(std::move(text), value.is_string() && value.text().is_markup);
 }
 
+void require_text(const char* filter, const Value& value) {
+  if (value.is_undefined()) throw Fault(value.why_undefined());
+  if (!value.is_string()) {
+    throw Fault(std::string(filter) + " needs a text, not " + type_name(value));
+  }
+}
+
 template <std::string (*convert)(std::string_view)>
 Value convert_case(const Value& value, const Arguments& arguments) {
-  check_no_arguments("a filter", arguments);
+  check_no_arguments("the filter", arguments);
   return like(value, convert(to_str(value)));
 }
 
 Value string(const Value& value, const Arguments& arguments) {
-  check_no_arguments("string", arguments);
+  check_no_arguments("the filter string", arguments);
   return soft_text(value);
 }
 
@@ -93,7 +100,7 @@ Value center(const Value& value, const Arguments& arguments) {
 
 Value indent(const Value& value, const Arguments& arguments) {
   const Parameters p("indent", arguments, {"width", "first", "blank"});
-  if (!value.is_string()) throw Fault("indent needs a text, not " + type_name(value));
+  require_text("indent", value);
   std::string margin;
   if (p.find(0) && p.find(0)->is_string()) {
     margin = p.text(0);
@@ -117,8 +124,6 @@ Value indent(const Value& value, const Arguments& arguments) {
 
 Value truncate(const Value& value, const Arguments& arguments) {
   const Parameters p("truncate", arguments, {"length", "killwords", "end", "leeway"});
-  if (!value.is_string()) throw Fault("truncate needs a text, not " + type_name(value));
-  const std::string& text = value.as_string();
   const std::string end = p.text(2, "...");
   const std::int64_t length = p.integer(0, 255);
   const std::int64_t leeway = p.is_set(3) ? p.integer(3, 5) : 5;
@@ -126,14 +131,17 @@ Value truncate(const Value& value, const Arguments& arguments) {
   if (length < n_end) throw Fault("truncate: the length must be at least that of the end");
   if (leeway < 0) throw Fault("truncate: the leeway must not be negative");
   // Written so that large numbers do not overflow.
-  if (static_cast<std::int64_t>(count_code_points(text)) - leeway <= length) return value;
+  const auto n = static_cast<std::int64_t>(length_of(value).value_or(SIZE_MAX / 2));
+  if (n - leeway <= length) return value;
+  require_text("truncate", value);
+  const std::string& text = value.as_string();
   std::string_view kept = code_point_range(text, 0, static_cast<std::size_t>(length - n_end));
   if (!p.truth(1, false)) kept = kept.substr(0, std::min(kept.rfind(' '), kept.size()));
   return like(value, std::string(kept) + end);
 }
 
 Value wordcount(const Value& value, const Arguments& arguments) {
-  check_no_arguments("wordcount", arguments);
+  check_no_arguments("the filter wordcount", arguments);
   std::int64_t n = 0;
   bool in_word = false;
   for (char32_t c : decode(to_str(value))) {
@@ -155,18 +163,18 @@ Value format(const Value& value, const Arguments& arguments) {
 }
 
 Value escape(const Value& value, const Arguments& arguments) {
-  check_no_arguments("escape", arguments);
+  check_no_arguments("the filter escape", arguments);
   if (value.is_string() && value.text().is_markup) return value;
   return Value::string(escape_html(to_str(value)), true);
 }
 
 Value forceescape(const Value& value, const Arguments& arguments) {
-  check_no_arguments("forceescape", arguments);
+  check_no_arguments("the filter forceescape", arguments);
   return Value::string(escape_html(to_str(value)), true);
 }
 
 Value safe(const Value& value, const Arguments& arguments) {
-  check_no_arguments("safe", arguments);
+  check_no_arguments("the filter safe", arguments);
   return Value::string(to_str(value), true);
 }
 
@@ -192,7 +200,7 @@ std::string quote_url(std::string_view text, bool in_query) {
 }
 
 Value urlencode(const Value& value, const Arguments& arguments) {
-  check_no_arguments("urlencode", arguments);
+  check_no_arguments("the filter urlencode", arguments);
   if (value.is_string() || !is_iterable(value)) {
     return Value::string(quote_url(to_str(value), false));
   }

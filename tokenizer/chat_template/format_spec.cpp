@@ -142,6 +142,14 @@ std::string format_number(const Value& value, const Spec& spec) {
     if (format.precision >= 0) throw Fault("Precision not allowed in integer format specifier");
     return align_number(spec, format, true, value, "");
   }
+  if (value.is_integral() && spec.type == 'c') {
+    if (value.as_integer() < 0 || value.as_integer() > 0x10FFFF) {
+      throw Fault("%c arg not in range(0x110000)");
+    }
+    std::string character;
+    append_code_point(character, static_cast<char32_t>(value.as_integer()));
+    return align_text(character, spec, '<');
+  }
   if (spec.type == '%') {
     format.type = 'f';
     return align_number(spec, format, false, value, "%");

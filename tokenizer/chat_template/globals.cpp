@@ -49,6 +49,8 @@ Inputs global_functions(const std::tm& now) {
   functions["cycler"] = Function::make("cycler", Cycler::make);
   functions["joiner"] = Function::make("joiner", Joiner::make);
   functions["raise_exception"] = Function::make("raise_exception", raise_exception);
+  functions["lipsum"] = Function::make(
+      "lipsum", [](const Arguments&) -> Value { throw Fault("lipsum() is not supported"); });
   functions["strftime_now"] = Function::make("strftime_now", strftime_now);
   return functions;
 }

@@ -37,7 +37,7 @@ Value sequence_index(const Value& self, const Arguments& arguments) {
 }
 
 Value list_copy(const Value& self, const Arguments& arguments) {
-  check_no_arguments("copy", arguments);
+  check_no_arguments("the method copy", arguments);
   return Value::list(self.items());
 }
 
@@ -51,37 +51,37 @@ Value dict_get(const Value& self, const Arguments& arguments) {
 
 template <DictView::Of of>
 Value dict_view(const Value& self, const Arguments& arguments) {
-  check_no_arguments("keys, values and items", arguments);
+  check_no_arguments("the method", arguments);
   return Value::object(std::make_shared<DictView>(self, of));
 }
 
 Value dict_copy(const Value& self, const Arguments& arguments) {
-  check_no_arguments("copy", arguments);
+  check_no_arguments("the method copy", arguments);
   return self;  // nothing can change either of the two
 }
 
 // ---- numbers ----
 
 Value integer_bit_length(const Value& self, const Arguments& arguments) {
-  check_no_arguments("bit_length", arguments);
+  check_no_arguments("the method bit_length", arguments);
   const auto value = static_cast<std::uint64_t>(self.as_integer());
   return Value::integer(std::bit_width(self.as_integer() < 0 ? 0 - value : value));
 }
 
 Value integer_bit_count(const Value& self, const Arguments& arguments) {
-  check_no_arguments("bit_count", arguments);
+  check_no_arguments("the method bit_count", arguments);
   const auto value = static_cast<std::uint64_t>(self.as_integer());
   return Value::integer(std::popcount(self.as_integer() < 0 ? 0 - value : value));
 }
 
 Value float_is_integer(const Value& self, const Arguments& arguments) {
-  check_no_arguments("is_integer", arguments);
+  check_no_arguments("the method is_integer", arguments);
   const double d = self.as_double();
   return Value::boolean(std::isfinite(d) && d == std::trunc(d));
 }
 
 Value conjugate(const Value& self, const Arguments& arguments) {
-  check_no_arguments("conjugate", arguments);
+  check_no_arguments("the method conjugate", arguments);
   return unary_plus(self);
 }
 

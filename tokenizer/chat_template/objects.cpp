@@ -43,6 +43,13 @@ std::string Range::repr() const {
   return text + (step_ == 1 ? "" : ", " + std::to_string(step_)) + ")";
 }
 
+bool Range::is_equal_to(const Object& other) const {
+  const auto* range = dynamic_cast<const Range*>(&other);
+  if (!range || range->count_ != count_) return false;
+  if (count_ == 0) return true;
+  return range->first_ == first_ && (count_ == 1 || range->step_ == step_);
+}
+
 std::optional<Value> Range::item(std::size_t index) const {
   return Value::integer(number(static_cast<std::int64_t>(index)));
 }

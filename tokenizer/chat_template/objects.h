@@ -25,6 +25,7 @@ class Range : public Object {
 
   std::string type_name() const override { return "range"; }
   std::string repr() const override;
+  bool is_equal_to(const Object& other) const override;  // the same numbers
   std::optional<std::size_t> length() override { return static_cast<std::size_t>(count_); }
   std::optional<Value> item(std::size_t index) const override;
   bool is_sequence() const override { return true; }

@@ -318,6 +318,8 @@ bool equals(const Value& a, const Value& b) {
                         equals);
     case Kind::kDict:
       return equal_dicts(a.as_dict(), b.as_dict());
+    case Kind::kObject:
+      return a.as_object()->is_equal_to(*b.as_object());
     default:
       return a.same_as(b);
   }

@@ -19,7 +19,7 @@ Value like(const Value& self, std::string text) {
 
 template <std::string (*convert)(std::string_view)>
 Value convert_case(const Value& self, const Arguments& arguments) {
-  check_no_arguments("a method of str", arguments);
+  check_no_arguments("the method", arguments);
   return like(self, convert(self.as_string()));
 }
 
@@ -150,7 +150,7 @@ Value count(const Value& self, const Arguments& arguments) {
 // True if there are characters and all of them pass.
 template <bool (*test)(char32_t)>
 Value all_characters(const Value& self, const Arguments& arguments) {
-  check_no_arguments("a method of str", arguments);
+  check_no_arguments("the method", arguments);
   const std::u32string characters = decode(self.as_string());
   return Value::boolean(!characters.empty() &&
                         std::all_of(characters.begin(), characters.end(), test));
@@ -161,7 +161,7 @@ bool is_alphanumeric(char32_t c) { return is_alphabetic(c) || is_numeric(c); }
 // True if there are letters with case and all of them are of the one asked for.
 template <bool upper>
 Value has_case(const Value& self, const Arguments& arguments) {
-  check_no_arguments("a method of str", arguments);
+  check_no_arguments("the method", arguments);
   bool found = false;
   for (char32_t c : decode(self.as_string())) {
     if (upper ? is_lower(c) || is_title(c) : is_upper(c) || is_title(c)) {
@@ -173,7 +173,7 @@ Value has_case(const Value& self, const Arguments& arguments) {
 }
 
 Value is_title_case(const Value& self, const Arguments& arguments) {
-  check_no_arguments("istitle", arguments);
+  check_no_arguments("the method istitle", arguments);
   bool found = false;
   bool in_word = false;
   for (char32_t c : decode(self.as_string())) {
@@ -186,20 +186,20 @@ Value is_title_case(const Value& self, const Arguments& arguments) {
 }
 
 Value is_identifier(const Value& self, const Arguments& arguments) {
-  check_no_arguments("isidentifier", arguments);
+  check_no_arguments("the method isidentifier", arguments);
   const std::u32string characters = decode(self.as_string());
   return Value::boolean(!characters.empty() && starts_identifier(characters[0]) &&
                         std::all_of(characters.begin(), characters.end(), continues_identifier));
 }
 
 Value is_ascii(const Value& self, const Arguments& arguments) {
-  check_no_arguments("isascii", arguments);
+  check_no_arguments("the method isascii", arguments);
   return Value::boolean(std::all_of(self.as_string().begin(), self.as_string().end(),
                                     [](char c) { return static_cast<signed char>(c) >= 0; }));
 }
 
 Value is_all_printable(const Value& self, const Arguments& arguments) {
-  check_no_arguments("isprintable", arguments);
+  check_no_arguments("the method isprintable", arguments);
   const std::u32string characters = decode(self.as_string());
   return Value::boolean(std::all_of(characters.begin(), characters.end(), is_printable));
 }

@@ -15,7 +15,7 @@ namespace {
 
 template <bool (*holds)(const Value&)>
 bool simple(const Value& value, const Arguments& arguments) {
-  check_no_arguments("a test", arguments);
+  check_no_arguments("the test", arguments);
   return holds(value);
 }
 

@@ -134,6 +134,13 @@ bool is_alphabetic(char32_t c) {
 
 bool is_decimal(char32_t c) { return category(c) == UTF8PROC_CATEGORY_ND; }
 
+int decimal_value(char32_t c) {
+  // Unicode has the digits of each script in a row, from zero to nine.
+  char32_t first = c;
+  while (is_decimal(first - 1)) --first;
+  return static_cast<int>((c - first) % 10);
+}
+
 bool is_digit(char32_t c) { return is_decimal(c) || contains(kOtherDigit, c); }
 
 bool is_numeric(char32_t c) {

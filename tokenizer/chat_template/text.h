@@ -36,6 +36,7 @@ std::string_view code_point_range(std::string_view text, std::size_t start, std:
 bool is_space(char32_t c);
 bool is_alphabetic(char32_t c);  // str.isalpha: categories L*
 bool is_decimal(char32_t c);     // str.isdecimal: category Nd
+int decimal_value(char32_t c);   // REQUIRES: is_decimal(c)
 bool is_digit(char32_t c);       // str.isdigit: also superscripts and the like
 bool is_numeric(char32_t c);     // str.isnumeric: also fractions and number letters
 bool is_upper(char32_t c);

@@ -184,6 +184,7 @@ class Object : public std::enable_shared_from_this<Object> {
   // Python's repr. Throws Fault where Python would print a memory address.
   virtual std::string repr() const;
   virtual std::optional<Value> attribute(std::string_view name);
+  virtual bool is_equal_to(const Object& other) const { return this == &other; }
   virtual std::optional<std::size_t> length() { return std::nullopt; }
   // obj[index] for an index in [0, length). Only for objects that are sequences.
   virtual std::optional<Value> item(std::size_t) const { return std::nullopt; }
