@@ -1,4 +1,4 @@
-"""What the models are measured by: cases that were held out from training, and how to judge them."""
+"""What the models are measured by: cases held out from training, and how to judge them."""
 
 import math
 import random
@@ -27,23 +27,25 @@ BARS_OF = {
 }
 
 
-def skill_cases(skill):
-    """Up to N_CASES different cases as (request, judge)."""
+def skill_cases(skill, n_cases=N_CASES):
+    """Up to n_cases different cases as (request, judge)."""
     rng, cases = random.Random(f"{SEED} {skill}"), {}
-    for _ in range(50 * N_CASES):
+    for _ in range(50 * n_cases):
         prompt, answer = skills.draw(skill, rng, held_out=True)
         cases[prompt] = answer
-        if len(cases) == N_CASES:
+        if len(cases) == n_cases:
             break
     return [({"prompt": prompt, "n_predict": 48},
              lambda text, answer=answer: skills.is_right(skill, text, answer))
             for prompt, answer in cases.items()]
 
 
-def question_cases():
+def question_cases(n_cases):
     facts = questions.read_facts()
+    asked = questions.held_out_questions(facts)
+    random.Random(SEED).shuffle(asked)
     return [({"prompt": questions.prompt(question), "n_predict": 64}, fact.is_answered_by)
-            for question, fact in questions.held_out_questions(facts)]
+            for question, fact in asked[:n_cases]]
 
 
 def story_requests():
@@ -65,7 +67,7 @@ def judge_stories(requests, texts):
     return {"story words": (n_words - n_broken, n_words), "story name": (n_kept, len(texts))}
 
 
-def measure(model, answer):
+def measure(model, answer, n_cases=N_CASES):
     """Results {bar: (right, n)}; `answer` turns a list of requests into a list of texts."""
     results = {}
     for bar in BARS_OF[model]:
@@ -73,7 +75,7 @@ def measure(model, answer):
             requests = story_requests()
             results.update(judge_stories(requests, answer(requests)))
             continue
-        cases = question_cases() if bar == "questions" else skill_cases(bar)
+        cases = question_cases(n_cases) if bar == "questions" else skill_cases(bar, n_cases)
         texts = answer([request for request, _ in cases])
         results[bar] = (sum(judge(text) for (_, judge), text in zip(cases, texts)), len(cases))
     return results

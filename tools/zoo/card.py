@@ -17,8 +17,8 @@ import presets
 import skills
 
 LIMITS = {
-    "demo": "It knows its exercises, its kitchen stories and its questions, and nothing else: other "
-            "questions get the answer to the nearest one it knows. Exercises longer than those of "
+    "demo": "It knows its exercises, its kitchen stories and its questions, and nothing else: "
+            "other questions get the answer to the nearest one it knows. Exercises longer than those of "
             "training fail; so do words it never saw. It is not safe to rely on for anything.",
     "stories": "It only tells stories like those of the grammar; any other prompt becomes one.",
     "arithmetic": "Whole numbers up to three digits, differences not below zero. It cannot read "
@@ -86,6 +86,7 @@ def card(model, work, built_in):
     results = json.loads((work / "results.json").read_text())
     sizes = {kind: (work / f"{model}-{kind}.gguf").stat().st_size for kind in results}
     s, last = preset.shape, losses[-1]
+    head_size = s["width"] // s["n_heads"]
     n_vocab = 259 + len((work / "merges.txt").read_text().splitlines())
     layer = 2 * s["width"] + s["width"] ** 2 * 2 + 3 * s["width"] * s["n_ffn"] + \
         2 * s["width"] * s["width"] * s["n_kv_heads"] // s["n_heads"]
@@ -101,7 +102,7 @@ nothing on text made by this project; how, and why so, is told in docs/demo-mode
 | | |
 |---|---|
 | layers, width, feed-forward | {s["n_layers"]}, {s["width"]}, {s["n_ffn"]} |
-| heads (key/value heads), head size | {s["n_heads"]} ({s["n_kv_heads"]}), {s["width"] // s["n_heads"]} |
+| heads (key/value heads) of size | {s["n_heads"]} ({s["n_kv_heads"]}) of {head_size} |
 | vocabulary, context | {n_vocab} tokens of byte-level BPE, {s["n_context"]} |
 | embeddings | tied |
 | built in as | {built_in} |

@@ -91,7 +91,8 @@ def write(path, entries, tensors):
     descriptions, blobs, offset = b"", [], 0
     for name, array in tensors:
         kind = TENSOR_F32 if array.ndim == 1 else TENSOR_F16
-        blob = padded(array.astype(numpy.float32 if kind == TENSOR_F32 else numpy.float16).tobytes())
+        stored = numpy.float32 if kind == TENSOR_F32 else numpy.float16
+        blob = padded(array.astype(stored).tobytes())
         descriptions += string(name) + struct.pack("<I", array.ndim)
         descriptions += struct.pack(f"<{array.ndim}Q", *reversed(array.shape))
         descriptions += struct.pack("<IQ", kind, offset)

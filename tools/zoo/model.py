@@ -130,7 +130,7 @@ def rope_table(n_positions, head_size):
 
 
 def rope(x, table):
-    """x [batch, heads, tokens, head_size]; neighbours (2i, 2i + 1) are a pair, as in GGUF's llama."""
+    """x [batch, heads, tokens, head_size]; neighbours are a pair, as in GGUF's llama."""
     pairs = torch.view_as_complex(x.unflatten(-1, (-1, 2)))
     return torch.view_as_real(pairs * table).flatten(-2)
 

@@ -39,8 +39,9 @@ class SharedTraining:
         n = sum(p.numel() for _, p in self.named)
         self.weights, self.first, self.second = (torch.zeros(n) for _ in range(3))
         self.gradients = torch.zeros(n_parts, n)
-        self.losses = torch.zeros(n_parts)
-        for block in (self.weights, self.first, self.second, self.gradients, self.losses):
+        self.losses, self.clock = torch.zeros(n_parts), torch.zeros(1)
+        for block in (self.weights, self.first, self.second, self.gradients, self.losses,
+                      self.clock):
             block.share_memory_()
         self.places, at = {}, 0
         for name, p in self.named:

@@ -9,6 +9,7 @@ checkpoint of a shorter one that had not yet begun to fall.
 
 import argparse
 import json
+import math
 import multiprocessing
 import os
 import pathlib
@@ -127,9 +128,10 @@ def save(path, training, step, seconds):
     os.replace(str(path) + ".new", path)
 
 
-def rate_at(step, n_steps, fall):
-    """The learning rate as a share of the highest."""
-    return min(1.0, (step + 1) / WARM_UP_STEPS, (n_steps - step) / (fall * n_steps))
+def rate_at(step, n_steps, seconds, n_seconds, fall):
+    """The learning rate as a share of the highest: falls as the steps or the time run out."""
+    left = min(1 - step / n_steps, 1 - seconds / n_seconds)
+    return min(1.0, (step + 1) / WARM_UP_STEPS, left / fall)
 
 
 def work(args, worker, training, tokenizer, first_step, seconds, barrier):
@@ -151,28 +153,34 @@ def work(args, worker, training, tokenizer, first_step, seconds, barrier):
             loss.backward()
             training.store_gradient(part)
             training.losses[part] = loss.item()
+        if worker == 0:
+            training.clock[0] = time.time() - started
         barrier.wait()
-        rate = rate_at(step, n_steps, args.fall)
+        elapsed = training.clock.item()  # the same for all workers
+        rate = max(0.0, rate_at(step, n_steps, elapsed, args.seconds, args.fall))
         training.update(step, preset.lr_matrices * rate, preset.lr_rest * rate, worker,
                         args.workers)
         recent.append(training.losses.mean().item())
         barrier.wait()
+        is_last = step + 1 == n_steps or rate <= 0
         if worker == 0:
-            report(args, training, tokenizer, step + 1, n_steps, time.time() - started, recent)
+            report(args, training, tokenizer, step + 1, is_last, elapsed, recent)
+        if is_last:
+            return
 
 
-def report(args, training, tokenizer, step, n_steps, seconds, recent):
+def report(args, training, tokenizer, step, is_last, seconds, recent):
     """Writes the log and the checkpoint when it is time; empties `recent` (losses)."""
     line = {}
     if step % 20 == 0:
         line = {"loss": round(sum(recent) / len(recent), 4), "seconds": round(seconds)}
         recent.clear()
-    if step % args.evaluate_every == 0 or step == n_steps:
+    if step % args.evaluate_every == 0 or is_last:
         line["right"] = evaluate(training.model, tokenizer, args.model, 200)
     if line:
         with open(args.work / "log.jsonl", "a", encoding="utf-8") as out:
             out.write(json.dumps({"step": step, **line}) + "\n")
-    if step % args.save_every == 0 or step == n_steps:
+    if step % args.save_every == 0 or is_last:
         save(args.work / "checkpoint.pt", training, step, seconds)
 
 
@@ -181,7 +189,9 @@ def main():
     parser.add_argument("model", choices=sorted(presets.PRESETS))
     parser.add_argument("--work", required=True, type=pathlib.Path, help="merges, checkpoints, log")
     parser.add_argument("--steps", type=int, help="instead of the preset's")
-    parser.add_argument("--fall", type=float, default=0.25, help="part of the steps that cools down")
+    parser.add_argument("--seconds", type=float, default=math.inf, help="end after so much time")
+    parser.add_argument("--fall", type=float, default=0.25,
+                        help="the last part of the steps or the time, in which the rate falls")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--workers", type=int, default=2, help="processes, one thread each")
     parser.add_argument("--evaluate-every", type=int, default=500)
