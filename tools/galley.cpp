@@ -3,9 +3,13 @@
 //
 //   0 success, 1 other failure, 2 usage, 3 bad model file, 4 out of memory,
 //   5 context exceeded, 130 Ctrl-C
+#include <fcntl.h>
+#include <unistd.h>
+
 #include <algorithm>
 #include <csignal>
 #include <cstdio>
+#include <cstdlib>
 #include <exception>
 #include <new>
 #include <string>
@@ -99,11 +103,24 @@ int run_and_catch(const std::vector<std::string>& words) {
   }
 }
 
+// If the caller closed a standard stream, the next file we open would take its place, and text
+// meant for the terminal would end up in a model. So the places are filled: writing to a closed
+// stdout is an error then, to a closed stderr nothing.
+void fill_closed_streams() {
+  for (int fd : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
+    if (fcntl(fd, F_GETFD) != -1) continue;
+    if (open("/dev/null", fd == STDERR_FILENO ? O_WRONLY : O_RDONLY) != fd) std::_Exit(1);
+  }
+}
+
 }  // namespace
 }  // namespace galley::tools
 
 int main(int argc, char** argv) {
-  std::signal(SIGPIPE, SIG_IGN);  // a closed pipe is an error of write(), handled there
+  galley::tools::fill_closed_streams();
+  // A closed pipe and a file that may not grow are errors of write(), handled there.
+  std::signal(SIGPIPE, SIG_IGN);
+  std::signal(SIGXFSZ, SIG_IGN);
   galley::tools::catch_interrupts();
   const int exit_code = galley::tools::run_and_catch({argv + std::min(argc, 1), argv + argc});
   // What is still buffered after a failure is worth showing; after success all is flushed.

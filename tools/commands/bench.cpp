@@ -211,7 +211,10 @@ void bench_fill(Session& session, std::int64_t n_depth) {
 void bench_run(Session& session, const BenchTest& test) {
   const std::vector<TokenId> ids = bench_tokens(session.model(), test.n_tokens());
   if (test.n_prompt > 0) return session.forward(ids);
-  for (const TokenId& id : ids) session.forward(std::span(&id, 1));
+  for (const TokenId& id : ids) {
+    check_interrupt();
+    session.forward(std::span(&id, 1));
+  }
 }
 
 Action set_up_bench(CommandLine& line) {

@@ -8,6 +8,7 @@
 #include "model/ngram_draft.h"
 #include "tokenizer/stream_decoder.h"
 #include "tools/commands/stop_strings.h"
+#include "tools/interrupt.h"
 #include "tools/progress.h"
 
 namespace galley::tools {
@@ -71,6 +72,7 @@ class Run {
     const std::int64_t limit =
         options_.n_predict < 0 ? std::numeric_limits<std::int64_t>::max() : options_.n_predict;
     while (true) {
+      check_interrupt();
       if (static_cast<std::int64_t>(result_.ids.size()) >= limit) {
         result_.reason = StopReason::kLength;
         return;
@@ -177,6 +179,7 @@ void prefill(Session& session, std::span<const TokenId> tokens) {
     const auto n = std::min(tokens.size() - done, static_cast<std::size_t>(session.n_batch()));
     session.forward(tokens.subspan(done, n));
     done += n;
+    check_interrupt();
     progress.update(static_cast<std::int64_t>(done));
   }
 }

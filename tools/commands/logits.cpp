@@ -7,6 +7,7 @@
 #include "tools/commands/commands.h"
 #include "tools/commands/generate.h"
 #include "tools/commands/options.h"
+#include "tools/interrupt.h"
 #include "tools/output.h"
 #include "tools/progress.h"
 
@@ -37,6 +38,7 @@ void write_all(Session& session, std::span<const TokenId> ids,
     session.forward(batch);
     for (std::int64_t i = 0; i < session.n_outputs(); ++i) write(session.logits(i));
     done += batch.size();
+    check_interrupt();
     progress.update(static_cast<std::int64_t>(done));
   }
 }

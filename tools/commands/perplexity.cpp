@@ -11,6 +11,7 @@
 #include "tensor/message.h"
 #include "tools/commands/commands.h"
 #include "tools/commands/options.h"
+#include "tools/interrupt.h"
 #include "tools/output.h"
 #include "tools/progress.h"
 
@@ -51,6 +52,7 @@ void score(Session& session, std::span<const TokenId> ids, std::size_t first, Pr
     for (TokenId id : ids.subspan(begin, std::min(kRowsAtOnce, ids.size() - 1 - begin)))
       batch.push_back({id, 0, true});
     session.forward(batch);
+    check_interrupt();
     for (std::size_t i = 0; i < batch.size(); ++i)
       nll.push_back(negative_log_likelihood(session.logits(static_cast<std::int64_t>(i)),
                                             ids[begin + i + 1]));

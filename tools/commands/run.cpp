@@ -126,7 +126,7 @@ void run(const RunOptions& options) {
   if (options.echo) on_text(echoed(prompt, model->tokenizer()));
   const Generation g = generate(session, sampler, prompt.ids, options.generate, on_text);
   if (options.json) write_json(as_json(session, sampler, prompt, text, g));
-  if (!options.json && stdout_is_terminal() && !text.ends_with('\n')) note("");
+  if (!options.json && !text.ends_with('\n')) note("");  // ends the line on a terminal
   if (g.reason == StopReason::kContext)
     note("galley: the context of " + positions(session.n_context()) +
          " is full; --ctx-size makes it larger");
