@@ -27,9 +27,9 @@ struct Layout {
   std::int64_t v_columns;
   std::int64_t q = 0;
   std::int64_t o = q + kTileRows * k_columns;
-  std::int64_t k = o + kTileRows * v_columns;
-  std::int64_t v = k + kAttentionBlock * k_columns;
-  std::int64_t m = v + kAttentionBlock * v_columns;
+  std::int64_t p = o + kTileRows * v_columns;
+  std::int64_t block = p + kTileRows * kAttentionBlock;  // first the keys, then the values
+  std::int64_t m = block + kAttentionBlock * std::max(k_columns, v_columns);
   std::int64_t l = m + kTileRows;
   std::int64_t size = l + kTileRows;
 };
@@ -50,27 +50,26 @@ class TileAttention {
       : args_(args),
         inner_(inner),
         layout_(args.k.head_size, args.v.head_size),
-        scratch_(reinterpret_cast<float*>(args.scratch)) {
-    block_.k_columns = layout_.k_columns;
-    block_.v_columns = layout_.v_columns;
-    block_.scale = args.scale;
-    block_.softcap = args.softcap;
-  }
+        shape_{layout_.k_columns, layout_.v_columns, args.scale, args.softcap},
+        scratch_(reinterpret_cast<float*>(args.scratch)) {}
 
   void run(const Tile& tile) {
     start(tile);
-    std::int64_t first = std::numeric_limits<std::int64_t>::max();
-    std::int64_t last = 0;
-    for (std::int64_t i = 0; i < tile.n_rows(); ++i) {
-      first = std::min(first, begin_[i]);
-      last = std::max(last, end_[i]);
-    }
+    const std::int64_t first = *std::min_element(begin_, begin_ + tile.n_rows());
+    const std::int64_t last = *std::max_element(end_, end_ + tile.n_rows());
     for (std::int64_t base = first / kAttentionBlock * kAttentionBlock; base < last;
          base += kAttentionBlock) {
-      load_block(tile, base, std::max(first - base, std::int64_t{0}),
-                 std::min(last - base, kAttentionBlock));
-      for (std::int64_t row = 0; row < tile.n_rows(); row += kRowsAtOnce) {
-        attend(tile, row, base);
+      // All rows meet the keys, then all meet the values: either fits the first-level cache.
+      look_at_block(tile, base);
+      AttentionBlock keys = load(args_.k, tile, base, first, last);
+      for (AttentionRows* rows = groups_; rows < groups_end_; ++rows) {
+        inner_.score(shape_, keys, *rows);
+        keys.prefetch = nullptr;
+      }
+      AttentionBlock values = load(args_.v, tile, base, first, last);
+      for (const AttentionRows* rows = groups_; rows < groups_end_; ++rows) {
+        inner_.weigh(shape_, values, *rows);
+        values.prefetch = nullptr;
       }
     }
     finish(tile);
@@ -95,49 +94,67 @@ class TileAttention {
     std::fill_n(scratch_ + layout_.o, tile.n_rows() * layout_.v_columns, 0.0f);
   }
 
-  // Keys and values of positions base + begin .. base + end - 1 as floats. Those that are
-  // floats already, in whole steps of columns, are used where they are.
-  void load_block(const Tile& tile, std::int64_t base, std::int64_t begin, std::int64_t end) {
-    block_.k = load(args_.k, tile, base, begin, end, scratch_ + layout_.k, block_.k_stride);
-    block_.v = load(args_.v, tile, base, begin, end, scratch_ + layout_.v, block_.v_stride);
+  // Sets the groups of rows that see anything of the block from position `base` on.
+  void look_at_block(const Tile& tile, std::int64_t base) {
+    groups_end_ = groups_;
+    int count = 0;
+    for (std::int64_t row = 0; row < tile.n_rows(); row += count) {
+      for (count = inner_.most_rows; count > tile.n_rows() - row;) count /= 2;
+      AttentionRows& rows = *groups_end_;
+      bool sees_any = false;
+      for (int i = 0; i < count; ++i) {
+        rows.begin[i] = place_in_block(begin_[row + i], base);
+        rows.end[i] = place_in_block(end_[row + i], base);
+        sees_any = sees_any || rows.begin[i] < rows.end[i];
+      }
+      if (!sees_any) continue;
+      rows.count = count;
+      rows.q = scratch_ + layout_.q + row * layout_.k_columns;
+      rows.p = scratch_ + layout_.p + row * kAttentionBlock;
+      rows.o = scratch_ + layout_.o + row * layout_.v_columns;
+      rows.m = scratch_ + layout_.m + row;
+      rows.l = scratch_ + layout_.l + row;
+      ++groups_end_;
+    }
   }
 
-  const float* load(const KvTensor& kv, const Tile& tile, std::int64_t base, std::int64_t begin,
-                    std::int64_t end, float* out, std::int64_t& stride) {
+  static std::int32_t place_in_block(std::int64_t position, std::int64_t base) {
+    return static_cast<std::int32_t>(std::clamp(position - base, std::int64_t{0}, kAttentionBlock));
+  }
+
+  // The keys or values of the block from `base` on, of the positions first .. last - 1. Floats
+  // are used where they are, halves too if there are few rows, both in whole steps of columns;
+  // the rest is loaded as floats.
+  AttentionBlock load(const KvTensor& kv, const Tile& tile, std::int64_t base, std::int64_t first,
+                      std::int64_t last) const {
+    AttentionBlock block;
+    block.prefetch_bytes = kv.row_bytes;
+    const std::int64_t next = base + kAttentionBlock;
+    if (next < last) block.prefetch = cached_rows(kv, tile, next);
+    block.rows = cached_rows(kv, tile, base);
+    const std::int64_t columns = padded(kv.head_size);
+    const bool is_few = groups_end_ - groups_ <= 2;
+    if (columns == kv.head_size && (kv.type == DType::kF32 || (kv.type == DType::kF16 && is_few))) {
+      block.is_f16 = kv.type == DType::kF16;
+      return block;
+    }
+    const std::int64_t begin = place_in_block(first, base);
+    const std::int64_t end = place_in_block(last, base);
+    float* out = scratch_ + layout_.block;
+    inner_.load(kv, block.rows + begin * kv.row_bytes, end - begin, out + begin * columns, columns);
+    block.rows = reinterpret_cast<const std::byte*>(out);
+    return block;
+  }
+
+  // Where the block from position `base` on is in the cache.
+  const std::byte* cached_rows(const KvTensor& kv, const Tile& tile, std::int64_t base) const {
     const std::int64_t kv_head = tile.first_head / (args_.n_heads / args_.n_kv_heads);
-    const std::byte* rows = kv.data + args_.sequences[tile.first_token] * kv.sequence_bytes +
-                            kv_head * kv.head_bytes + base % kv.n_slots * kv.row_bytes;
-    stride = padded(kv.head_size);
-    if (kv.type == DType::kF32 && stride == kv.head_size) {
-      return reinterpret_cast<const float*>(rows);
-    }
-    inner_.load_rows(kv, rows + begin * kv.row_bytes, end - begin, out + begin * stride, stride);
-    return out;
-  }
-
-  void attend(const Tile& tile, std::int64_t row, std::int64_t base) {
-    AttentionRows rows;
-    rows.count = static_cast<int>(std::min<std::int64_t>(tile.n_rows() - row, kRowsAtOnce));
-    bool sees_any = false;
-    for (int i = 0; i < rows.count; ++i) {
-      const auto in_block = [&](std::int64_t position) {
-        return static_cast<std::int32_t>(
-            std::clamp(position - base, std::int64_t{0}, kAttentionBlock));
-      };
-      rows.begin[i] = in_block(begin_[row + i]);
-      rows.end[i] = in_block(end_[row + i]);
-      sees_any = sees_any || rows.begin[i] < rows.end[i];
-    }
-    if (!sees_any) return;
-    rows.q = scratch_ + layout_.q + row * layout_.k_columns;
-    rows.o = scratch_ + layout_.o + row * layout_.v_columns;
-    rows.m = scratch_ + layout_.m + row;
-    rows.l = scratch_ + layout_.l + row;
-    inner_.attend(block_, rows);
+    return kv.data + args_.sequences[tile.first_token] * kv.sequence_bytes +
+           kv_head * kv.head_bytes + base % kv.n_slots * kv.row_bytes;
   }
 
   // out = o / l.
-  void finish(const Tile& tile) {
+  void finish(const Tile& tile) const {
     for (std::int64_t i = 0; i < tile.n_rows(); ++i) {
       const std::int64_t token = tile.first_token + i / tile.n_heads;
       const std::int64_t head = tile.first_head + i % tile.n_heads;
@@ -151,10 +168,12 @@ class TileAttention {
   const AttentionArgs& args_;
   const AttentionInner& inner_;
   const Layout layout_;
+  const AttentionShape shape_;
   float* const scratch_;
-  AttentionBlock block_;
   std::int64_t begin_[kTileRows];  // the positions each row sees
   std::int64_t end_[kTileRows];
+  AttentionRows groups_[kTileRows];
+  AttentionRows* groups_end_ = groups_;
 };
 
 // The tokens from `first` on that share a tile: of one sequence, at most `limit`.

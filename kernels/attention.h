@@ -14,42 +14,56 @@
 
 namespace galley::kernels {
 
-// Rows (pairs of token and query head) that the inner function works on at once.
-inline constexpr int kRowsAtOnce = 4;
+// The most rows (pairs of a token and a query head) that the inner functions take at once.
+inline constexpr int kMostRows = 8;
 
 // Rows are padded to a multiple of this many floats, with zeros.
 inline constexpr std::int64_t kColumnStep = 16;
 
-// One block of cached positions as floats.
-struct AttentionBlock {
-  const float* k = nullptr;  // [kAttentionBlock, k_stride]
-  const float* v = nullptr;  // [kAttentionBlock, v_stride]
-  std::int64_t k_stride = 0;
-  std::int64_t v_stride = 0;
+// What is the same for all rows and blocks.
+struct AttentionShape {
   std::int64_t k_columns = 0;  // head sizes, padded
   std::int64_t v_columns = 0;
   float scale = 1;
   float softcap = 0;
 };
 
-// Up to kRowsAtOnce rows that meet the same block, and their running softmax.
-struct AttentionRows {
-  int count = 0;
-  const float* q = nullptr;              // [count, k_columns]
-  float* o = nullptr;                    // [count, v_columns] values weighted by e^(score - m)
-  float* m = nullptr;                    // [count] largest score so far
-  float* l = nullptr;                    // [count] sum of e^(score - m)
-  std::int32_t begin[kRowsAtOnce] = {};  // row i sees positions begin[i] .. end[i] - 1 of the
-  std::int32_t end[kRowsAtOnce] = {};    // block; it may see none
+// The keys or the values of one block of positions.
+struct AttentionBlock {
+  const std::byte* rows = nullptr;  // [kAttentionBlock, columns] of F32, or of F16
+  bool is_f16 = false;
+  // What the next block will need, as it is in the cache, to be fetched while this one is worked
+  // on: `prefetch_bytes` for each position; nullptr if that has been done.
+  const std::byte* prefetch = nullptr;
+  std::int64_t prefetch_bytes = 0;
 };
 
+// A few rows that meet the same block, and their running softmax.
+struct AttentionRows {
+  int count = 0;                       // 1, 2, 4 or 8
+  std::int32_t begin[kMostRows] = {};  // row i sees positions begin[i] .. end[i] - 1 of the block;
+  std::int32_t end[kMostRows] = {};    // it may see none
+  const float* q = nullptr;            // [count, k_columns]
+  float* p = nullptr;                  // [kAttentionBlock, count] scores, then weights
+  float* o = nullptr;                  // [count, v_columns] values weighted by e^(score - m)
+  float* m = nullptr;                  // [count] largest score so far
+  float* l = nullptr;                  // [count] sum of e^(score - m)
+  float keep[kMostRows] = {};          // by what to multiply o when the block is merged,
+  float take[kMostRows] = {};          // and by what the values of the block
+};
+
+// The functions of one instruction set.
 struct AttentionInner {
-  // `n_rows` cached rows of kv from `rows` on, as floats: out[n_rows, stride], stride being the
-  // padded head size.
-  void (*load_rows)(const KvTensor& kv, const std::byte* rows, std::int64_t n_rows, float* out,
-                    std::int64_t stride);
-  // Merges what `rows` see of `block` into their running softmax.
-  void (*attend)(const AttentionBlock& block, const AttentionRows& rows);
+  int most_rows = 1;  // the largest count it takes: 4 or 8
+  // `n_rows` cached rows of kv from `rows` on, as floats: out[n_rows, columns], columns being the
+  // padded head size. For those that score and weigh cannot read where they are.
+  void (*load)(const KvTensor& kv, const std::byte* rows, std::int64_t n_rows, float* out,
+               std::int64_t columns);
+  // From the keys of a block: the weights p, merged m and l, and the factors for o.
+  void (*score)(const AttentionShape& shape, const AttentionBlock& keys, AttentionRows& rows);
+  // Merges the weighted values of the block into o.
+  void (*weigh)(const AttentionShape& shape, const AttentionBlock& values,
+                const AttentionRows& rows);
 };
 
 void attention_in_tiles(const AttentionArgs& args, Part part, const AttentionInner& inner);

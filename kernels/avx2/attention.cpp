@@ -1,7 +1,7 @@
-// Attention, four rows and 8 lanes at a time: the inner functions of kernels/attention.h.
+// Attention for 1, 2 or 4 rows at a time: the inner functions of kernels/attention.h.
 //
-// The scores of four rows are kept as p[position][row], so that one register holds two
-// positions of all four rows and nothing is ever summed across a row alone.
+// Scores are kept as p[position][row], so that the 8 lanes of a register are 8 / kRows positions
+// of kRows rows, and maxima and sums over positions are taken for all rows at once.
 #include "kernels/attention.h"
 
 #include <immintrin.h>
@@ -14,7 +14,7 @@
 namespace galley::kernels::avx2 {
 namespace {
 
-constexpr std::int64_t kBlockScores = kAttentionBlock * kRowsAtOnce;
+using Half = std::uint16_t;  // the bits of an F16
 
 // ---- cached rows as floats ------------------------------------------------------------------
 
@@ -49,11 +49,11 @@ void load_q8_0(const std::byte* row, std::int64_t n, float* out) {
   }
 }
 
-void load_rows(const KvTensor& kv, const std::byte* rows, std::int64_t n_rows, float* out,
-               std::int64_t stride) {
+void load(const KvTensor& kv, const std::byte* rows, std::int64_t n_rows, float* out,
+          std::int64_t columns) {
   for (std::int64_t i = 0; i < n_rows; ++i) {
     const std::byte* row = rows + i * kv.row_bytes;
-    float* out_row = out + i * stride;
+    float* out_row = out + i * columns;
     if (kv.type == DType::kF16) {
       load_f16(row, kv.head_size, out_row);
     } else if (kv.type == DType::kQ8_0) {
@@ -62,237 +62,304 @@ void load_rows(const KvTensor& kv, const std::byte* rows, std::int64_t n_rows, f
       load_f32(row, kv.head_size, out_row);
     }
     // The loads above wrote whole registers; the padding may reach one register further.
-    if (stride - kv.head_size >= 8) _mm256_storeu_ps(out_row + stride - 8, _mm256_setzero_ps());
+    if (columns - kv.head_size >= 8) _mm256_storeu_ps(out_row + columns - 8, _mm256_setzero_ps());
   }
 }
 
 // ---- scores ---------------------------------------------------------------------------------
 
-// The eight sums p[i] + p[i + 8] of 4 rows x 2 positions, each through the rest of the tree of
-// `total` in lanes.h; the result has position j in 128-bit lane j and row i in its element i.
-__m256 totals(const __m256 (&eights)[4][2]) {
-  __m256 fours[4];  // of one row: (p0 + p8) + (p4 + p12), ... in 128-bit lane j
-  for (int i = 0; i < 4; ++i) {
-    fours[i] = _mm256_add_ps(_mm256_permute2f128_ps(eights[i][0], eights[i][1], 0x20),
-                             _mm256_permute2f128_ps(eights[i][0], eights[i][1], 0x31));
-  }
-  const auto twos = [](__m256 a, __m256 b) {
-    const __m256d x = _mm256_castps_pd(a);
-    const __m256d y = _mm256_castps_pd(b);
-    return _mm256_add_ps(_mm256_castpd_ps(_mm256_unpacklo_pd(x, y)),
-                         _mm256_castpd_ps(_mm256_unpackhi_pd(x, y)));
-  };
-  const __m256 twos01 = twos(fours[0], fours[1]);
-  const __m256 twos23 = twos(fours[2], fours[3]);
-  return _mm256_add_ps(_mm256_shuffle_ps(twos01, twos23, 0x88),
-                       _mm256_shuffle_ps(twos01, twos23, 0xdd));
+// 8 columns of a cached row.
+__m256 load_columns(const float* x) { return _mm256_loadu_ps(x); }
+__m256 load_columns(const Half* x) {
+  return _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(x)));
 }
 
-// The sums p[i] + p[i + 8] for kRows rows of q and two neighbouring keys.
-template <int kRows>
-void two_keys(const AttentionBlock& block, const float* q, const float* k, __m256 (*eights)[2]) {
-  __m256 low[kRows][2];
-  __m256 high[kRows][2];
-  for (int row = 0; row < kRows; ++row) {
-    for (int i = 0; i < 2; ++i) low[row][i] = high[row][i] = _mm256_setzero_ps();
+// Fetches what the next block needs of the positions j .. j + n - 1 into the second-level cache.
+void prefetch(const AttentionBlock& block, std::int64_t j, std::int64_t n) {
+  if (block.prefetch == nullptr) return;
+  const std::byte* data = block.prefetch + j * block.prefetch_bytes;
+  for (std::int64_t i = 0; i < n * block.prefetch_bytes; i += 64) {
+    _mm_prefetch(data + i, _MM_HINT_T1);
   }
-  for (std::int64_t c = 0; c < block.k_columns; c += 16) {
-    __m256 keys[2];
-    for (int half = 0; half < 2; ++half) {
-      auto& sums = half == 0 ? low : high;
-      for (int i = 0; i < 2; ++i) {
-        keys[i] = _mm256_loadu_ps(k + i * block.k_stride + c + 8 * half);
-      }
+}
+
+// ---- across lanes ---------------------------------------------------------------------------
+
+// The other half of a register, of its halves, of its quarters.
+template <int kLanes>
+__m256 swapped(__m256 x) {
+  if constexpr (kLanes == 4) return _mm256_permute2f128_ps(x, x, 0x01);
+  if constexpr (kLanes == 2) return _mm256_permute_ps(x, 0x4e);
+  if constexpr (kLanes == 1) return _mm256_permute_ps(x, 0xb1);
+}
+
+// Adds the halves of a and those of b, crosswise: the blend keeps every other group of kLanes of
+// each where it is, a single shuffle brings their other halves there.
+template <int kLanes>
+__m256 add_halves(__m256 a, __m256 b) {
+  if constexpr (kLanes == 4) {
+    return _mm256_add_ps(_mm256_blend_ps(a, b, 0xf0), _mm256_permute2f128_ps(a, b, 0x21));
+  }
+  if constexpr (kLanes == 2) {
+    const __m256d crossed = _mm256_shuffle_pd(_mm256_castps_pd(a), _mm256_castps_pd(b), 0x5);
+    return _mm256_add_ps(_mm256_blend_ps(a, b, 0xcc), _mm256_castpd_ps(crossed));
+  }
+  if constexpr (kLanes == 1) {
+    return _mm256_add_ps(_mm256_blend_ps(a, b, 0xaa), swapped<1>(_mm256_blend_ps(b, a, 0xaa)));
+  }
+}
+
+// The eight sums p[i] + p[i + 8] in each of 8 registers, each through the rest of the tree of
+// `total` in lanes.h: lane i of the result is the total of eights[i].
+[[gnu::always_inline]] inline __m256 totals(const __m256 (&eights)[8]) {
+  __m256 fours[4];
+  for (int i = 0; i < 4; ++i) fours[i] = add_halves<4>(eights[i], eights[i + 4]);
+  return add_halves<1>(add_halves<2>(fours[0], fours[2]), add_halves<2>(fours[1], fours[3]));
+}
+
+// Combines the lanes of the same row: every lane gets the result of its row.
+template <int kRows, typename Op>
+__m256 across_positions(__m256 x, Op op) {
+  if constexpr (kRows <= 4) x = op(x, swapped<4>(x));
+  if constexpr (kRows <= 2) x = op(x, swapped<2>(x));
+  if constexpr (kRows <= 1) x = op(x, swapped<1>(x));
+  return x;
+}
+
+__m256i lane_index() { return _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7); }
+
+// Lane i gets x[i % kRows].
+template <int kRows>
+__m256i for_each_position(const std::int32_t (&x)[kMostRows]) {
+  const __m256i row = _mm256_and_si256(lane_index(), _mm256_set1_epi32(kRows - 1));
+  const __m256i rows = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(x));
+  return _mm256_permutevar8x32_epi32(rows, row);
+}
+
+// ---- scores ---------------------------------------------------------------------------------
+
+// The positions that any of the rows sees.
+struct Seen {
+  int begin = kAttentionBlock;
+  int end = 0;
+  bool all = true;  // every row sees every position of the block
+};
+
+template <int kRows>
+Seen seen_by(const AttentionRows& rows) {
+  Seen seen;
+  for (int row = 0; row < kRows; ++row) {
+    seen.all = seen.all && rows.begin[row] == 0 && rows.end[row] == kAttentionBlock;
+    if (rows.begin[row] >= rows.end[row]) continue;
+    seen.begin = rows.begin[row] < seen.begin ? rows.begin[row] : seen.begin;
+    seen.end = rows.end[row] > seen.end ? rows.end[row] : seen.end;
+  }
+  return seen;
+}
+
+// One half of the partial sums of kRows rows and the 8 / kRows positions from k on: those of the
+// columns c .. c + 7 of every 16, q and k pointing to column c.
+template <int kRows, typename T>
+[[gnu::always_inline]] inline void half_sums(const float* q, const T* k, std::int64_t columns,
+                                             __m256 (&sums)[8]) {
+  for (__m256& sum : sums) sum = _mm256_setzero_ps();
+  for (std::int64_t c = 0; c < columns; c += 16) {
+    __m256 query[kRows];
+    for (int row = 0; row < kRows; ++row) query[row] = _mm256_loadu_ps(q + row * columns + c);
+    for (int i = 0; i < 8 / kRows; ++i) {
+      const __m256 key = load_columns(k + i * columns + c);
       for (int row = 0; row < kRows; ++row) {
-        const __m256 query = _mm256_loadu_ps(q + row * block.k_columns + c + 8 * half);
-        for (int i = 0; i < 2; ++i) sums[row][i] = _mm256_fmadd_ps(query, keys[i], sums[row][i]);
+        __m256& sum = sums[i * kRows + row];
+        sum = _mm256_fmadd_ps(query[row], key, sum);
       }
     }
   }
-  for (int row = 0; row < kRows; ++row) {
-    for (int i = 0; i < 2; ++i) eights[row][i] = _mm256_add_ps(low[row][i], high[row][i]);
-  }
 }
 
-// p[j][i] = q[i] . k[j] for positions j of begin .. end - 1 (and perhaps one before and after).
-template <int kRows>
-void dot_products(const AttentionBlock& block, const float* q, int begin, int end, float* p) {
-  for (std::int64_t j = begin / 2 * 2; j < end; j += 2) {
-    __m256 eights[4][2];
-    for (auto& row : eights) row[0] = row[1] = _mm256_setzero_ps();
-    const float* k = block.k + j * block.k_stride;
-    two_keys < kRows<2 ? kRows : 2>(block, q, k, eights);
-    if constexpr (kRows > 2) two_keys<kRows - 2>(block, q + 2 * block.k_columns, k, eights + 2);
-    _mm256_store_ps(p + kRowsAtOnce * j, totals(eights));
-  }
+// q . k of kRows rows and the 8 / kRows positions from k on.
+template <int kRows, typename T>
+[[gnu::always_inline]] inline __m256 dot_products(const float* q, const T* k,
+                                                  std::int64_t columns) {
+  __m256 low[8];
+  half_sums<kRows>(q, k, columns, low);
+  __m256 high[8];
+  half_sums<kRows>(q + 8, k + 8, columns, high);
+  for (int i = 0; i < 8; ++i) low[i] = _mm256_add_ps(low[i], high[i]);
+  return totals(low);
 }
 
-// ---- softmax --------------------------------------------------------------------------------
-
-__m256 twice(__m128 x) { return _mm256_set_m128(x, x); }
-__m256i twice(const std::int32_t (&x)[kRowsAtOnce]) {
-  return _mm256_broadcastsi128_si256(_mm_loadu_si128(reinterpret_cast<const __m128i*>(x)));
+// Fills p with the scores, -inf where a row does not see a position, in whole steps of 16
+// positions around those seen; returns the rows' maxima.
+template <int kRows, typename T>
+__m256 score_positions(const AttentionShape& shape, const AttentionBlock& keys,
+                       const AttentionRows& rows, const Seen& seen) {
+  constexpr int kPositions = 8 / kRows;
+  const __m256i first = for_each_position<kRows>(rows.begin);
+  const __m256i last = for_each_position<kRows>(rows.end);
+  const __m256i lane_position = _mm256_srli_epi32(lane_index(), kRows == 4   ? 2
+                                                                : kRows == 2 ? 1
+                                                                             : 0);
+  const __m256 scale = _mm256_set1_ps(shape.scale);
+  const __m256 softcap = _mm256_set1_ps(shape.softcap);
+  const __m256 lowest = _mm256_set1_ps(-__builtin_inff());
+  __m256 max = lowest;
+  for (int j = seen.begin / 16 * 16; j < (seen.end + 15) / 16 * 16; j += kPositions) {
+    prefetch(keys, j, kPositions);
+    const T* k = reinterpret_cast<const T*>(keys.rows) + j * shape.k_columns;
+    __m256 score = _mm256_mul_ps(dot_products<kRows>(rows.q, k, shape.k_columns), scale);
+    if (shape.softcap > 0.0f) {
+      score = _mm256_mul_ps(softcap, tanh(_mm256_div_ps(score, softcap)));
+    }
+    if (!seen.all) {
+      const __m256i position = _mm256_add_epi32(lane_position, _mm256_set1_epi32(j));
+      const __m256i is_seen = _mm256_andnot_si256(_mm256_cmpgt_epi32(first, position),
+                                                  _mm256_cmpgt_epi32(last, position));
+      score = _mm256_blendv_ps(lowest, score, _mm256_castsi256_ps(is_seen));
+    }
+    _mm256_storeu_ps(rows.p + kRows * j, score);
+    max = _mm256_max_ps(score, max);  // the second operand if the score is a NaN
+  }
+  return across_positions<kRows>(max, [](__m256 a, __m256 b) { return _mm256_max_ps(a, b); });
 }
 
 // What is subtracted from scores whose maximum is m: m, but 0 where m is -inf.
-__m128 offset(__m128 m) {
-  const __m128 lowest = _mm_set1_ps(-__builtin_inff());
-  return _mm_andnot_ps(_mm_cmpeq_ps(m, lowest), m);
-}
-
-// What becomes of the dot products of one block: each row's weights in p, and their maximum and
-// sum.
-struct BlockSoftmax {
-  __m128 m;
-  __m128 l;
-};
-
-BlockSoftmax softmax(const AttentionBlock& block, const AttentionRows& rows, int begin, int end,
-                     float* p) {
-  const __m256i first = twice(rows.begin);
-  const __m256i last = twice(rows.end);
-  const __m256i lane_position = _mm256_setr_epi32(0, 0, 0, 0, 1, 1, 1, 1);
-  const __m256 scale = _mm256_set1_ps(block.scale);
-  const __m256 softcap = _mm256_set1_ps(block.softcap);
+__m256 offset(__m256 m) {
   const __m256 lowest = _mm256_set1_ps(-__builtin_inff());
-  __m256 max = lowest;
-  for (int j = begin / 16 * 16; j < (end + 15) / 16 * 16; j += 2) {
-    __m256 score = _mm256_mul_ps(_mm256_load_ps(p + kRowsAtOnce * j), scale);
-    if (block.softcap > 0.0f) {
-      score = _mm256_mul_ps(softcap, tanh(_mm256_div_ps(score, softcap)));
-    }
-    const __m256i position = _mm256_add_epi32(lane_position, _mm256_set1_epi32(j));
-    const __m256i seen = _mm256_andnot_si256(_mm256_cmpgt_epi32(first, position),
-                                             _mm256_cmpgt_epi32(last, position));
-    score = _mm256_blendv_ps(lowest, score, _mm256_castsi256_ps(seen));
-    _mm256_store_ps(p + kRowsAtOnce * j, score);
-    max = _mm256_max_ps(score, max);  // the second operand if the score is a NaN
-  }
-  BlockSoftmax result;
-  result.m = _mm_max_ps(_mm256_castps256_ps128(max), _mm256_extractf128_ps(max, 1));
-  const __m256 shift = twice(offset(result.m));
-  __m256 sums[8];  // partials 2 i and 2 i + 1 of each row in sums[i]
-  for (__m256& sum : sums) sum = _mm256_setzero_ps();
-  for (int j = begin / 16 * 16; j < end; j += 16) {
-    for (int i = 0; i < 8; ++i) {
-      float* scores = p + kRowsAtOnce * (j + 2 * i);
-      const __m256 power = exp(_mm256_sub_ps(_mm256_load_ps(scores), shift));
-      _mm256_store_ps(scores, power);
-      sums[i] = _mm256_add_ps(sums[i], power);
-    }
-  }
-  for (int i = 0; i < 4; ++i) sums[i] = _mm256_add_ps(sums[i], sums[i + 4]);
-  const __m256 twos =
-      _mm256_add_ps(_mm256_add_ps(sums[0], sums[2]), _mm256_add_ps(sums[1], sums[3]));
-  result.l = _mm_add_ps(_mm256_castps256_ps128(twos), _mm256_extractf128_ps(twos, 1));
-  return result;
+  return _mm256_andnot_ps(_mm256_cmp_ps(m, lowest, _CMP_EQ_OQ), m);
 }
 
-// By what the sums so far, and those of the block, are multiplied when they are merged.
-struct Factors {
-  float keep[kRowsAtOnce];
-  float take[kRowsAtOnce];
-};
+// Turns the scores in p into weights e^(score - m); returns the rows' sums.
+template <int kRows>
+__m256 weigh_positions(__m256 m, const Seen& seen, float* p) {
+  const __m256 shift = offset(m);
+  __m256 sums[2 * kRows];  // 16 partial sums of each row
+  for (__m256& sum : sums) sum = _mm256_setzero_ps();
+  for (int j = seen.begin / 16 * 16; j < seen.end; j += 16) {
+    for (int i = 0; i < 2 * kRows; ++i) {
+      float* scores = p + kRows * j + 8 * i;
+      const __m256 weight = exp(_mm256_sub_ps(_mm256_loadu_ps(scores), shift));
+      _mm256_storeu_ps(scores, weight);
+      sums[i] = _mm256_add_ps(sums[i], weight);
+    }
+  }
+  for (int n = kRows; n > 0; n /= 2) {
+    for (int i = 0; i < n; ++i) sums[i] = _mm256_add_ps(sums[i], sums[i + n]);
+  }
+  return across_positions<kRows>(sums[0], [](__m256 a, __m256 b) { return _mm256_add_ps(a, b); });
+}
 
-// Merges the block's maximum and sum into the rows'.
-Factors merge(const BlockSoftmax& softmax, const AttentionRows& rows) {
-  const __m128i seen =
-      _mm_cmplt_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(rows.begin)),
-                      _mm_loadu_si128(reinterpret_cast<const __m128i*>(rows.end)));
-  const __m128 m = _mm_maskload_ps(rows.m, seen);
-  const __m128 l = _mm_maskload_ps(rows.l, seen);
-  const __m128 max = _mm_max_ps(softmax.m, m);
-  const __m128 shift = offset(max);
-  const __m256 powers = exp(_mm256_set_m128(_mm_sub_ps(softmax.m, shift), _mm_sub_ps(m, shift)));
-  const __m128 keep = _mm256_castps256_ps128(powers);
-  const __m128 take = _mm256_extractf128_ps(powers, 1);
-  _mm_maskstore_ps(rows.m, seen, max);
-  _mm_maskstore_ps(rows.l, seen, _mm_fmadd_ps(l, keep, _mm_mul_ps(softmax.l, take)));
-  Factors factors;
-  _mm_storeu_ps(factors.keep, keep);
-  _mm_storeu_ps(factors.take, take);
-  return factors;
+// Merges the maxima and sums of the block into the rows', and tells how to merge their values.
+template <int kRows>
+void merge(__m256 block_m, __m256 block_l, AttentionRows& rows) {
+  const __m256i all = first_lanes(kRows);
+  const __m256i sees_any = _mm256_and_si256(
+      all,
+      _mm256_cmpgt_epi32(for_each_position<kRows>(rows.end), for_each_position<kRows>(rows.begin)));
+  const __m256 m = _mm256_maskload_ps(rows.m, sees_any);
+  const __m256 l = _mm256_maskload_ps(rows.l, sees_any);
+  const __m256 max = _mm256_max_ps(block_m, m);
+  const __m256 keep = exp(_mm256_sub_ps(m, offset(max)));
+  const __m256 take = exp(_mm256_sub_ps(block_m, offset(max)));
+  _mm256_maskstore_ps(rows.m, sees_any, max);
+  _mm256_maskstore_ps(rows.l, sees_any, _mm256_fmadd_ps(l, keep, _mm256_mul_ps(block_l, take)));
+  _mm256_maskstore_ps(rows.keep, all, keep);
+  _mm256_maskstore_ps(rows.take, all, take);
+}
+
+template <int kRows, typename T>
+void score_rows(const AttentionShape& shape, const AttentionBlock& keys, AttentionRows& rows) {
+  const Seen seen = seen_by<kRows>(rows);
+  const __m256 m = score_positions<kRows, T>(shape, keys, rows, seen);
+  merge<kRows>(m, weigh_positions<kRows>(m, seen, rows.p), rows);
+}
+
+template <typename T>
+void score_as(const AttentionShape& shape, const AttentionBlock& keys, AttentionRows& rows) {
+  if (rows.count == 4) return score_rows<4, T>(shape, keys, rows);
+  if (rows.count == 2) return score_rows<2, T>(shape, keys, rows);
+  return score_rows<1, T>(shape, keys, rows);
+}
+
+void score(const AttentionShape& shape, const AttentionBlock& keys, AttentionRows& rows) {
+  return keys.is_f16 ? score_as<Half>(shape, keys, rows) : score_as<float>(shape, keys, rows);
 }
 
 // ---- values ---------------------------------------------------------------------------------
 
-// o[row] = o[row] * keep + take * sum over j of p[j][row] * v[j], for 16 columns from c on. Each
-// row takes its positions in order; those that all rows see are done together.
-template <int kRows>
-void weigh_values(const AttentionBlock& block, const AttentionRows& rows, const Factors& factors,
-                  const float* p, std::int64_t c) {
-  __m256 sums[kRows][2];
-  for (auto& row : sums) row[0] = row[1] = _mm256_setzero_ps();
+// o[row] = o[row] * keep + take * sum over j of p[j][row] * v[j], for 8 kColumns columns from c
+// on. Each row takes its positions in order; those that all rows see are done together.
+template <int kRows, int kColumns, typename T>
+void weigh_columns(const AttentionShape& shape, const AttentionBlock& values,
+                   const AttentionRows& rows, std::int64_t c) {
+  const std::int64_t stride = shape.v_columns;
+  const float* p = rows.p;
+  const T* v = reinterpret_cast<const T*>(values.rows) + c;
+  __m256 sums[kRows][kColumns];
+  for (auto& row : sums) {
+    for (__m256& sum : row) sum = _mm256_setzero_ps();
+  }
   int common_end = rows.end[0];
   bool same_begin = true;
   for (int row = 1; row < kRows; ++row) {
     common_end = rows.end[row] < common_end ? rows.end[row] : common_end;
     same_begin = same_begin && rows.begin[row] == rows.begin[0];
   }
-  const float* v = block.v + c;
   int j = rows.begin[0];
   for (; same_begin && j < common_end; ++j) {
-    const __m256 low = _mm256_loadu_ps(v + j * block.v_stride);
-    const __m256 high = _mm256_loadu_ps(v + j * block.v_stride + 8);
+    if (c == 0) prefetch(values, j, 1);
+    __m256 value[kColumns];
+    for (int i = 0; i < kColumns; ++i) value[i] = load_columns(v + j * stride + 8 * i);
     for (int row = 0; row < kRows; ++row) {
-      const __m256 weight = _mm256_broadcast_ss(p + kRowsAtOnce * j + row);
-      sums[row][0] = _mm256_fmadd_ps(weight, low, sums[row][0]);
-      sums[row][1] = _mm256_fmadd_ps(weight, high, sums[row][1]);
+      const __m256 weight = _mm256_set1_ps(p[kRows * j + row]);
+      for (int i = 0; i < kColumns; ++i) {
+        sums[row][i] = _mm256_fmadd_ps(weight, value[i], sums[row][i]);
+      }
     }
   }
   for (int row = 0; row < kRows; ++row) {
     if (rows.begin[row] >= rows.end[row]) continue;
     for (int rest = same_begin ? j : rows.begin[row]; rest < rows.end[row]; ++rest) {
-      const __m256 weight = _mm256_broadcast_ss(p + kRowsAtOnce * rest + row);
-      for (int i = 0; i < 2; ++i) {
-        const __m256 value = _mm256_loadu_ps(v + rest * block.v_stride + 8 * i);
+      const __m256 weight = _mm256_set1_ps(p[kRows * rest + row]);
+      for (int i = 0; i < kColumns; ++i) {
+        const __m256 value = load_columns(v + rest * stride + 8 * i);
         sums[row][i] = _mm256_fmadd_ps(weight, value, sums[row][i]);
       }
     }
-    float* o = rows.o + row * block.v_columns + c;
-    const __m256 keep = _mm256_set1_ps(factors.keep[row]);
-    const __m256 take = _mm256_set1_ps(factors.take[row]);
-    for (int i = 0; i < 2; ++i) {
+    float* o = rows.o + row * stride + c;
+    const __m256 keep = _mm256_set1_ps(rows.keep[row]);
+    const __m256 take = _mm256_set1_ps(rows.take[row]);
+    for (int i = 0; i < kColumns; ++i) {
       const __m256 taken = _mm256_mul_ps(sums[row][i], take);
       _mm256_storeu_ps(o + 8 * i, _mm256_fmadd_ps(_mm256_loadu_ps(o + 8 * i), keep, taken));
     }
   }
 }
 
-template <int kRows>
-void attend_rows(const AttentionBlock& block, const AttentionRows& rows) {
-  int begin = kAttentionBlock;
-  int end = 0;
-  for (int row = 0; row < kRows; ++row) {
-    if (rows.begin[row] >= rows.end[row]) continue;
-    begin = rows.begin[row] < begin ? rows.begin[row] : begin;
-    end = rows.end[row] > end ? rows.end[row] : end;
-  }
-  alignas(32) float p[kBlockScores];
-  dot_products<kRows>(block, rows.q, begin, end, p);
-  const Factors factors = merge(softmax(block, rows, begin, end, p), rows);
-  for (std::int64_t c = 0; c < block.v_columns; c += 16) {
-    weigh_values<kRows>(block, rows, factors, p, c);
-  }
+template <int kRows, typename T>
+void weigh_rows(const AttentionShape& shape, const AttentionBlock& values,
+                const AttentionRows& rows) {
+  std::int64_t c = 0;
+  for (; c + 24 <= shape.v_columns; c += 24) weigh_columns<kRows, 3, T>(shape, values, rows, c);
+  for (; c + 16 <= shape.v_columns; c += 16) weigh_columns<kRows, 2, T>(shape, values, rows, c);
+  for (; c < shape.v_columns; c += 8) weigh_columns<kRows, 1, T>(shape, values, rows, c);
 }
 
-void attend(const AttentionBlock& block, const AttentionRows& rows) {
-  switch (rows.count) {
-    case 1:
-      return attend_rows<1>(block, rows);
-    case 2:
-      return attend_rows<2>(block, rows);
-    case 3:
-      return attend_rows<3>(block, rows);
-    default:
-      return attend_rows<4>(block, rows);
-  }
+template <typename T>
+void weigh_as(const AttentionShape& shape, const AttentionBlock& values,
+              const AttentionRows& rows) {
+  if (rows.count == 4) return weigh_rows<4, T>(shape, values, rows);
+  if (rows.count == 2) return weigh_rows<2, T>(shape, values, rows);
+  return weigh_rows<1, T>(shape, values, rows);
+}
+
+void weigh(const AttentionShape& shape, const AttentionBlock& values, const AttentionRows& rows) {
+  return values.is_f16 ? weigh_as<Half>(shape, values, rows) : weigh_as<float>(shape, values, rows);
 }
 
 }  // namespace
 
 void attention(const AttentionArgs& args, Part part) {
-  attention_in_tiles(args, part, AttentionInner{load_rows, attend});
+  attention_in_tiles(args, part, AttentionInner{4, load, score, weigh});
 }
 
 }  // namespace galley::kernels::avx2
