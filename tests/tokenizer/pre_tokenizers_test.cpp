@@ -5,6 +5,8 @@
 #include <gtest/gtest.h>
 
 #include <chrono>
+#include <fstream>
+#include <iterator>
 #include <set>
 
 #include "tests/tokenizer/tiny_vocabulary.h"
@@ -35,6 +37,16 @@ TEST(PreTokenizers, NamesAreUnique) {
   for (const PreTokenizer& pre : pre_tokenizers()) EXPECT_TRUE(names.insert(pre.name).second);
   EXPECT_EQ(pre_tokenizers().front().name, "default");
   EXPECT_EQ(find_pre_tokenizer("no such name"), nullptr);
+}
+
+TEST(PreTokenizers, AllAreInTheDocumentation) {
+  std::ifstream in(std::string(GALLEY_SOURCE_DIR) + "/docs/tokenizer.md");
+  const std::string text{std::istreambuf_iterator<char>(in), {}};
+  for (const PreTokenizer& pre : pre_tokenizers()) {
+    std::string name("`");
+    name += pre.name;
+    EXPECT_NE(text.find(name + "`"), std::string::npos) << pre.name;
+  }
 }
 
 TEST(PreTokenizers, Gpt2) {

@@ -126,6 +126,21 @@ INSTANTIATE_TEST_SUITE_P(Conformance, GoldenVocabulary,
                            return name;
                          });
 
+// The walks through docs/tokenizer.md.
+TEST(GoldenVocabularies, TheDocumentationIsTrue) {
+  GALLEY_NEED_CONFORMANCE("tokenizer");
+  const std::vector<WordSteps> bpe = tokenizer_of("gpt-2").explain("Hello tokenizers");
+  std::vector<std::int32_t> ranks;
+  for (const MergeStep& merge : bpe.at(1).merges) ranks.push_back(merge.rank);
+  EXPECT_EQ(ranks, (std::vector<std::int32_t>{0, 7, 12, 28, 108, 272, 3208, 10985, 11085}));
+  EXPECT_EQ(bpe[1].ids, (std::vector<TokenId>{11241, 11341}));
+  const std::vector<WordSteps> spm = tokenizer_of("llama-spm").explain("tokens");
+  std::vector<float> scores;
+  for (const MergeStep& merge : spm.at(0).merges) scores.push_back(merge.score);
+  EXPECT_EQ(scores, (std::vector<float>{-1, -5, -45, -316, -12101, -18638}));
+  EXPECT_EQ(tokenizer_of("gpt-2").encode("\U0001F642"), (std::vector<TokenId>{8582, 25081}));
+}
+
 TEST(GoldenVocabularies, EndOfGeneration) {
   GALLEY_NEED_CONFORMANCE("tokenizer");
   EXPECT_EQ(tokenizer_of("llama-bpe").end_of_generation_ids(),
