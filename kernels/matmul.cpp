@@ -1,9 +1,12 @@
 // Sizes that the matmul kernels and their callers agree on; the kernels are in scalar/, avx2/
 // and avx512/.
 #include <algorithm>
+#include <cstdlib>
 #include <string>
 
+#include "kernels/float_matmul.h"
 #include "kernels/kernels.h"
+#include "kernels/matmul_types.h"
 #include "tensor/error.h"
 
 namespace galley::kernels {
@@ -17,11 +20,21 @@ std::size_t aligned(std::int64_t n_bytes) {
 
 }  // namespace
 
+void no_matmul_for(DType type) {
+  GALLEY_CHECK(false,
+               "matmul: no kernel for weights of type " + std::string(dtype_info(type).name));
+  std::abort();
+}
+
 bool uses_quantized_rows(DType weight_type) { return dtype_info(weight_type).block_elements > 1; }
 
 std::size_t matmul_scratch_bytes(DType weight_type, std::int64_t /*rows*/, std::int64_t cols,
                                  std::int64_t /*tokens*/) {
-  if (!uses_quantized_rows(weight_type)) return aligned(cols * 4);  // one row as floats
+  if (!uses_quantized_rows(weight_type)) {
+    // A panel of rows as floats (float_matmul.h): at least four, each padded.
+    const std::int64_t four_rows = kFloatGroupRows * (cols + 15 + kFloatRowPadding);
+    return aligned(4 * std::max(kFloatPanelFloats, four_rows));
+  }
   // A panel: two units of 16 rows, and for each block 8 registers of codes and up to 5 of scales
   // and minimums (avx512/block_step.h). That is also enough for the other instruction sets.
   constexpr std::int64_t kPanelBlockBytes = 2 * (8 + 5) * 64;

@@ -1,13 +1,10 @@
 #include "kernels/avx512/block_isa.h"
+#include "kernels/avx512/matmul_float.h"
 #include "kernels/block_matmul.h"
+#include "kernels/matmul_types.h"
 #include "tensor/dtype_enum.h"
 
-namespace galley::kernels {
-namespace scalar {
-void matmul(const MatmulArgs& args, Part part);
-}
-
-namespace avx512 {
+namespace galley::kernels::avx512 {
 
 void matmul(const MatmulArgs& args, Part part) {
   switch (args.type) {
@@ -39,10 +36,13 @@ void matmul(const MatmulArgs& args, Part part) {
       return BlockMatmul<BlockIsa, BlockTQ1_0>::run(args, part);
     case DType::kTQ2_0:
       return BlockMatmul<BlockIsa, BlockTQ2_0>::run(args, part);
+    case DType::kF32:
+    case DType::kF16:
+    case DType::kBF16:
+      return matmul_float(args, part);
     default:
-      return scalar::matmul(args, part);
+      no_matmul_for(args.type);
   }
 }
 
-}  // namespace avx512
-}  // namespace galley::kernels
+}  // namespace galley::kernels::avx512

@@ -3,14 +3,13 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
-#include <string>
 
 #include "kernels/kernels.h"
+#include "kernels/matmul_types.h"
 #include "kernels/quantized_rows.h"
 #include "kernels/scalar/block_codes.h"
 #include "kernels/scalar/matmul_float.h"
 #include "kernels/share.h"
-#include "tensor/error.h"
 
 namespace galley::kernels::scalar {
 namespace {
@@ -125,8 +124,7 @@ void matmul(const MatmulArgs& args, Part part) {
     case DType::kTQ2_0:
       return matmul_blocks<BlockTQ2_0>(args, part);
     default:
-      GALLEY_CHECK(false, "matmul: no kernel for weights of type " +
-                              std::string(dtype_info(args.type).name));
+      no_matmul_for(args.type);
   }
 }
 

@@ -1,0 +1,11 @@
+// The types of weights there are matmul kernels for.
+#pragma once
+
+#include "tensor/dtype_enum.h"
+
+namespace galley::kernels {
+
+// Aborts, naming `type`: there is no matmul for it. (The model's loader refuses such files.)
+[[noreturn]] void no_matmul_for(DType type);
+
+}  // namespace galley::kernels
