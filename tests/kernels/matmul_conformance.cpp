@@ -31,7 +31,9 @@ double rms_error(std::span<const float> y, std::span<const float> exact) {
 // reference's for the types with super-blocks.)
 constexpr double kLuck = 1.03;
 
-TEST(MatmulConformance, ErrorsAreAtMostTheReferences) {
+class MatmulConformance : public IsaTest {};
+
+TEST_P(MatmulConformance, ErrorsAreAtMostTheReferences) {
   GALLEY_NEED_CONFORMANCE("dequant");
   const auto folder = conformance_dir() / "dequant";
   const GgufFile file = GgufFile::open((folder / "matmul.gguf").string());
@@ -45,8 +47,7 @@ TEST(MatmulConformance, ErrorsAreAtMostTheReferences) {
     const std::vector<float> exact = read_f32(folder / "matmul" / ("y." + name + ".exact.f32"));
     const std::vector<float> ggml = read_f32(folder / "matmul" / ("y." + name + ".ggml.f32"));
     const Weights weights = {w->type, w->rows(), w->cols(), {w->data, w->data + w->n_bytes}};
-    const std::vector<float> y =
-        run_matmul(kernels::scalar::quantize_rows, kernels::scalar::matmul, weights, x, kTokens, 1);
+    const std::vector<float> y = run_matmul(kernels(), weights, x, kTokens);
     const auto rows = static_cast<std::size_t>(w->rows());
     for (std::size_t t = 0; t < kTokens; ++t) {
       const auto row = [&](const std::vector<float>& all) {
@@ -58,6 +59,8 @@ TEST(MatmulConformance, ErrorsAreAtMostTheReferences) {
   }
   EXPECT_EQ(n_types, 17);
 }
+
+GALLEY_FOR_EACH_ISA(MatmulConformance);
 
 }  // namespace
 }  // namespace galley::test

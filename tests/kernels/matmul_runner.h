@@ -1,4 +1,4 @@
-// Runs quantize_rows and matmul of one instruction set on plain vectors, divided into parts.
+// Runs quantize_rows and matmul of one instruction set on plain vectors, and makes weights.
 #pragma once
 
 #include <cstddef>
@@ -20,43 +20,34 @@ struct Weights {
   std::vector<std::byte> bytes;
 };
 
+// The types there are kernels for.
+inline constexpr DType kMatmulTypes[] = {
+    DType::kF32,  DType::kF16,    DType::kBF16,   DType::kQ4_0,  DType::kQ4_1, DType::kQ5_0,
+    DType::kQ5_1, DType::kQ8_0,   DType::kQ2_K,   DType::kQ3_K,  DType::kQ4_K, DType::kQ5_K,
+    DType::kQ6_K, DType::kIQ4_NL, DType::kIQ4_XS, DType::kTQ1_0, DType::kTQ2_0};
+
 // Random bytes, but with scales and minimums that are ordinary numbers.
 Weights random_weights(DType type, std::int64_t rows, std::int64_t cols, Random& random);
 
-// Replaces the F16 scales and minimums of all blocks (or the weights, if they are floats).
+// The same with every byte of the codes (and small scales) equal to `byte`.
+Weights constant_weights(DType type, std::int64_t rows, std::int64_t cols, std::byte byte);
+
+// Replaces the F16 scales and minimums of all blocks (or the weights, if they are floats) by what
+// `next` gives, one after the other.
 void set_scales(Weights& w, const std::function<float()>& next);
 
-using QuantizeRowsKernel = void (*)(const kernels::QuantizeRowsArgs&, kernels::Part);
-using MatmulKernel = void (*)(const kernels::MatmulArgs&, kernels::Part);
-
 // y[tokens, rows] = x[tokens, cols] times the weights, transposed; the activations are quantized
-// where the type wants that. Each of `n_parts` parts runs after the other.
-inline std::vector<float> run_matmul(QuantizeRowsKernel quantize_rows, MatmulKernel matmul,
-                                     const Weights& w, std::span<const float> x,
-                                     std::int64_t tokens, int n_parts) {
-  const bool is_quantized = kernels::uses_quantized_rows(w.type);
-  AlignedBuffer quantized(is_quantized ? kernels::quantized_rows_bytes(tokens, w.cols) : 0);
-  AlignedBuffer scratch(kernels::matmul_scratch_bytes(w.type, w.rows, w.cols, tokens));
-  std::vector<float> y(static_cast<std::size_t>(tokens * w.rows), -12345.0f);
-  kernels::MatmulArgs args;
-  args.type = w.type;
-  args.weights = w.bytes.data();
-  args.rows = w.rows;
-  args.cols = w.cols;
-  args.tokens = tokens;
-  args.y = y.data();
-  args.y_stride = w.rows;
-  args.scratch = scratch.data();
-  if (is_quantized) {
-    args.xq = {quantized.data(), tokens};
-    const kernels::QuantizeRowsArgs quantize = {x.data(), w.cols, tokens, w.cols, args.xq, 0};
-    for (int part = 0; part < n_parts; ++part) quantize_rows(quantize, {part, n_parts});
-  } else {
-    args.x = x.data();
-    args.x_stride = w.cols;
-  }
-  for (int part = 0; part < n_parts; ++part) matmul(args, {part, n_parts});
-  return y;
-}
+// where the type wants that. The parts run one after the other. Fails the test if anything
+// beside the rows of y is written.
+std::vector<float> run_matmul(const kernels::KernelTable& isa, const Weights& w,
+                              std::span<const float> x, std::int64_t tokens, int n_parts = 1);
+
+// What matmul promises: the exact products of the weights with the activations, as rounded, and
+// how far from them its result may be.
+struct ExactProducts {
+  std::vector<double> y;       // [tokens, rows]
+  std::vector<double> bounds;  // 4 n eps sum |products|, n the number of roundings in a row
+};
+ExactProducts exact_products(const Weights& w, std::span<const float> x, std::int64_t tokens);
 
 }  // namespace galley::test
