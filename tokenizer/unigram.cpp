@@ -62,18 +62,19 @@ std::string Unigram::normalize(std::string_view text) const {
 
 void Unigram::append_ids(std::string_view normalized, std::vector<TokenId>& ids) const {
   // The best way to each place: the last token on it, where that token begins, and the sum of
-  // the scores.
+  // the scores. The sum is kept as a float, as SentencePiece does: of two ways that are equally
+  // good but for rounding, it decides which one is found.
   struct Best {
     TokenId token;
     std::size_t begin;
-    double score;
+    float score;
   };
   const TokenId unknown = vocabulary_->unknown.value_or(-1);
-  std::vector<Best> best(normalized.size() + 1,
-                         {unknown, 0, std::numeric_limits<double>::lowest()});
+  std::vector<Best> best(normalized.size() + 1, {unknown, 0, std::numeric_limits<float>::lowest()});
   best[0].score = 0;
-  const auto offer = [&](std::size_t end, const Best& way) {
-    if (way.score > best[end].score) best[end] = way;
+  const auto offer = [&](std::size_t begin, std::size_t end, TokenId token, double score) {
+    const double sum = double{best[begin].score} + score;
+    if (sum > double{best[end].score}) best[end] = {token, begin, static_cast<float>(sum)};
   };
   for (std::size_t i = 0; i < normalized.size();) {
     const std::size_t char_size = read_utf8(normalized, i).size;
@@ -87,9 +88,9 @@ void Unigram::append_ids(std::string_view normalized, std::vector<TokenId>& ids)
       has_char = has_char || end == i + char_size;
       const bool is_user_defined = vocabulary_->type(token) == TokenType::kUserDefined;
       const double score = is_user_defined ? 0.0 : double{vocabulary_->score(token)};
-      offer(end, {token, i, best[i].score + score});
+      offer(i, end, token, score);
     }
-    if (!has_char) offer(i + char_size, {unknown, i, best[i].score + unknown_score_});
+    if (!has_char) offer(i, i + char_size, unknown, unknown_score_);
     i += char_size;
   }
   // Walk back from the end. Unknown characters in a row are one unknown token.
