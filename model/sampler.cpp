@@ -130,8 +130,12 @@ void Sampler::accept(TokenId id) {
   for (const auto& stage : stages_) stage->accept(id);
 }
 
-void Sampler::reset() {
+void Sampler::forget() {
   for (const auto& stage : stages_) stage->reset();
+}
+
+void Sampler::reset() {
+  forget();
   random_ = Random(options_.seed);
 }
 

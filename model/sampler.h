@@ -68,6 +68,8 @@ class Sampler {
 
   // Tells the penalties that `id` is now part of the text (prompt tokens too).
   void accept(TokenId id);
+  // Forgets the accepted tokens; the random numbers go on.
+  void forget();
   // Forgets the accepted tokens and starts the random numbers again.
   void reset();
 

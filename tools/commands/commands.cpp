@@ -5,6 +5,7 @@ namespace {
 
 constexpr Command kCommands[] = {
     {"run", "generate text from a prompt", set_up_run},
+    {"chat", "talk with a model", set_up_chat},
     {"tokenize", "text to token ids, and back", set_up_tokenize},
     {"inspect", "what is in a GGUF file", set_up_inspect},
     {"logits", "the model's raw output for a prompt", set_up_logits},

@@ -15,6 +15,7 @@ namespace galley::tools {
 using Action = std::function<void()>;
 
 Action set_up_run(CommandLine& line);
+Action set_up_chat(CommandLine& line);
 Action set_up_tokenize(CommandLine& line);
 Action set_up_inspect(CommandLine& line);
 Action set_up_logits(CommandLine& line);

@@ -75,7 +75,9 @@ std::vector<TokenId> parse_ids(const std::string& text) {
 }  // namespace
 
 void ModelOptions::add_to(CommandLine& line) {
-  line.text("-m,--model", path, "FILE", "the model: a GGUF file or a built-in model, such as\ndemo:sort (default: demo; see galley models)");
+  line.text("-m,--model", path, "FILE",
+            "the model: a GGUF file or a built-in model, such as\ndemo:sort (default: demo; see "
+            "galley models)");
 }
 
 GgufFile ModelOptions::need_file() const {
