@@ -21,7 +21,7 @@ class Inspect : public ::testing::Test {
 TEST_F(Inspect, SummarizesAModel) {
   const Outcome o = run_galley({"inspect", model()});
   EXPECT_EQ(o.exit_code, 0) << o.err;
-  for (const char* part : {"'llama', named 'successor'", "13: 13 F32", "256 positions",
+  for (const char* part : {"'llama', named 'successor'", "12: 12 F32", "256 positions",
                            "1 of width 320", "290 tokens, llama", "KV cache (256 positions"})
     EXPECT_NE(o.out.find(part), std::string::npos) << part << "\n" << o.out;
 }
@@ -42,7 +42,7 @@ TEST_F(Inspect, ListsMetadataAndTensors) {
   EXPECT_NE(o.out.find("blk.0.ffn_up.weight"), std::string::npos);
   const auto json = run_galley({"inspect", model(), "--metadata", "--tensors", "--json"}).json();
   EXPECT_EQ(json["metadata"]["tokenizer.ggml.tokens"].size(), 290u);
-  EXPECT_EQ(json["tensors"].size(), 13u);
+  EXPECT_EQ(json["tensors"].size(), 12u);
   EXPECT_EQ(json["tensors"][0]["shape"], nlohmann::json({290, 320}));
   EXPECT_EQ(json["runs"], true);
 }

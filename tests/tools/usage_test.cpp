@@ -71,7 +71,7 @@ TEST(Usage, ValuesAreChecked) {
   expect_usage_error({"run", "-p"}, "--prompt");
   expect_usage_error({"run", "-p", "a", "-f", "b"}, "--prompt and --file cannot be given together");
   expect_usage_error({"inspect"}, "FILE");
-  expect_usage_error({"run", "-p", "a"}, "no model");
+  expect_usage_error({"run", "-p", "a", "-m", "demo:stort"}, "buil");
 }
 
 TEST(Usage, FilesThatAreNone) {

@@ -70,7 +70,7 @@ std::string value_text(const GgufValue& value) {
 
 // What is known of a file: its tensors, and the model if it can be run.
 struct Findings {
-  explicit Findings(const InspectOptions& o) : options(o), file(GgufFile::open(o.path)) {
+  explicit Findings(const InspectOptions& o) : options(o), file(open_model_file(o.path)) {
     for (const Tensor& tensor : file.tensors()) {
       auto& [count, bytes] = types[std::string(dtype_info(tensor.type).name)];
       ++count;
@@ -83,7 +83,7 @@ struct Findings {
         tokenizer = std::make_unique<Tokenizer>(Tokenizer::from_gguf(file));
         problem = "it has a vocabulary, but no weights";
       } else {
-        model = Model::open(o.path);
+        model = Model::from_file(open_model_file(o.path));
       }
     } catch (const Error& e) {
       problem = e.what();
@@ -250,7 +250,7 @@ void inspect(const InspectOptions& options) {
 
 Action set_up_inspect(CommandLine& line) {
   auto o = std::make_shared<InspectOptions>();
-  line.argument("FILE", o->path, "a GGUF file");
+  line.argument("FILE", o->path, "a GGUF file, or a built-in model");
   line.flag("--tensors", o->tensors, "list the tensors");
   line.flag("--metadata", o->metadata, "list the metadata");
   line.integer("-c,--ctx-size", o->n_context,

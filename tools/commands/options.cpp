@@ -80,15 +80,18 @@ void ModelOptions::add_to(CommandLine& line) {
             "galley models)");
 }
 
-GgufFile ModelOptions::need_file() const {
-  if (!path.empty() && !is_demo_name(path)) return GgufFile::open(path);
-  const std::string name = path.empty() ? "demo" : path;
-  const std::optional<DemoModel> demo = find_demo_model(name);
-  if (!demo)
-    throw Error(ErrorKind::kUsage,
-                "'" + name + "' is not a built-in model; galley models lists them");
-  return GgufFile::from_memory(demo->file, name);
+GgufFile open_model_file(const std::string& path) {
+  if (!is_demo_name(path)) return GgufFile::open(path);
+  if (const auto demo = find_demo_model(path)) return GgufFile::from_memory(demo->file, path);
+  std::vector<std::string> names;
+  for (const DemoModel& demo : demo_models()) names.emplace_back(demo.name);
+  if (names.empty())
+    throw Error(ErrorKind::kUsage, "no model is built into this program; name a GGUF file");
+  throw Error(ErrorKind::kUsage, "there is no built-in model " + galley::quoted(path) +
+                                     suggestion(path, names) + "; 'galley models' lists them");
 }
+
+GgufFile ModelOptions::need_file() const { return open_model_file(path.empty() ? "demo" : path); }
 
 std::shared_ptr<const Model> ModelOptions::need_model() const {
   std::shared_ptr<const Model> model = Model::from_file(need_file());

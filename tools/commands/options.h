@@ -25,6 +25,9 @@ struct ModelOptions {
   GgufFile need_file() const;
 };
 
+// The file at `path`, or the built-in model of that name ("demo:sort"). Throws as GgufFile::open.
+GgufFile open_model_file(const std::string& path);
+
 // -c, -b, -t, --kv-type, --isa.
 struct ContextOptions {
   std::optional<std::int64_t> n_context;

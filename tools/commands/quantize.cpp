@@ -186,7 +186,7 @@ void quantize(const QuantizeOptions& options) {
     throw Error(ErrorKind::kUsage, "--threads is " + std::to_string(options.n_threads) +
                                        ", expected from 0 (all) to 1024");
   const int n_threads = options.n_threads > 0 ? static_cast<int>(options.n_threads) : usable_cpus();
-  const GgufFile file = GgufFile::open(options.input);
+  const GgufFile file = open_model_file(options.input);
   if (file.tensors().empty()) throw bad_model(file.path(), "has no tensors to quantize");
   std::vector<Job> jobs = plan(file, mix, options);
 
