@@ -20,8 +20,8 @@ void print_list() {
   const Style style = stdout_style();
   for (const DemoModel& demo : demo_models()) {
     const auto model = Model::from_file(GgufFile::from_memory(demo.file, std::string(demo.name)));
-    write_out(format("%s%-16s%s %8s parameters, %9s  %s\n", style.bold.data(),
-                     std::string(demo.name).c_str(), style.reset.data(),
+    write_out(format("%s%-16s%s %8s parameters, %9s  %s\n", std::string(style.bold).c_str(),
+                     std::string(demo.name).c_str(), std::string(style.reset).c_str(),
                      human_count(model->n_parameters()).c_str(),
                      human_bytes(static_cast<std::int64_t>(demo.file.size())).c_str(),
                      std::string(demo.description).c_str()));

@@ -12,8 +12,8 @@ import stories
 # about eight exercises in tokens.
 MIXTURES = {
     "demo": {
-        "story": 3, "chat": 12,
-        "copy": 4, "reverse": 8, "sort": 12, "count": 8, "compare": 8, "lookup": 8, "brackets": 8,
+        "story": 5, "chat": 12,
+        "copy": 12, "reverse": 8, "sort": 12, "count": 8, "compare": 8, "lookup": 10, "brackets": 8,
         "add1": 1, "add2": 5, "add3": 4, "add": 2, "subtract": 5, "rule": 6, "upper": 2,
         "opposite": 2, "plural": 2, "capital": 2,
     },

@@ -170,18 +170,18 @@ def work(args, worker, training, tokenizer, first_step, seconds, barrier):
 
 
 def report(args, training, tokenizer, step, is_last, seconds, recent):
-    """Writes the log and the checkpoint when it is time; empties `recent` (losses)."""
+    """Writes the checkpoint and the log when it is time; empties `recent` (losses)."""
+    if step % args.save_every == 0 or is_last:
+        save(args.work / "checkpoint.pt", training, step, seconds)
     line = {}
     if step % 20 == 0:
         line = {"loss": round(sum(recent) / len(recent), 4), "seconds": round(seconds)}
         recent.clear()
-    if step % args.evaluate_every == 0 or is_last:
+    if step % args.evaluate_every == 0:
         line["right"] = evaluate(training.model, tokenizer, args.model, 200)
     if line:
         with open(args.work / "log.jsonl", "a", encoding="utf-8") as out:
             out.write(json.dumps({"step": step, **line}) + "\n")
-    if step % args.save_every == 0 or is_last:
-        save(args.work / "checkpoint.pt", training, step, seconds)
 
 
 def main():
