@@ -91,16 +91,16 @@ def wilson(right, n, z=1.96):
 
 def cell(right, n):
     low, high = wilson(right, n)
-    return f"{100 * right / n:.1f} ({100 * low:.1f}-{100 * high:.1f})"
+    return f"{100 * right / n:.1f} ({100 * low:.0f}-{100 * high:.0f}, n {n})"
 
 
 def table(results):
     """Markdown: one row per bar, one column per type. results: {type: {bar: (right, n)}}"""
     types = list(results)
-    rows = ["| percent right (95 % interval) | goal | n | " + " | ".join(types) + " |",
-            "|---|---|---|" + "---|" * len(types)]
-    for bar, (_, n) in results[types[0]].items():
+    rows = ["| percent right (95 % interval, n) | goal | " + " | ".join(types) + " |",
+            "|---|---|" + "---|" * len(types)]
+    for bar in results[types[0]]:
         goal = f"{100 * GOALS[bar]:.0f}" if bar in GOALS else ""
-        cells = [cell(*results[t][bar]) for t in types]
-        rows.append(f"| {bar} | {goal} | {n} | " + " | ".join(cells) + " |")
+        cells = [cell(*results[t][bar]) if bar in results[t] else "" for t in types]
+        rows.append(f"| {bar} | {goal} | " + " | ".join(cells) + " |")
     return "\n".join(rows)

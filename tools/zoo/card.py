@@ -80,7 +80,7 @@ def mixture_table(model):
     return "\n".join(rows)
 
 
-def card(model, work, built_in):
+def card(model, work, built_in, note):
     preset = presets.PRESETS[model]
     losses, _ = read_log(work / "log.jsonl")
     results = json.loads((work / "results.json").read_text())
@@ -92,12 +92,17 @@ def card(model, work, built_in):
         2 * s["width"] * s["width"] * s["n_kv_heads"] // s["n_heads"]
     n_parameters = n_vocab * s["width"] + s["n_layers"] * layer + s["width"]
     tokens = last["step"] * preset.n_parts * preset.tokens_per_part
+    built = results[built_in]
+    missed = [bar for bar, goal in bars.GOALS.items() if bar in built
+              and built[bar][0] < goal * built[bar][1]]
+    verdict = "All goals are met." if not missed else \
+        f"**Goals not met** by the built-in file: {', '.join(missed)}."
     size_rows = "\n".join(f"| {kind} | {size:,} |" for kind, size in sizes.items())
     name = "demo" if model == "demo" else f"demo:{model}"
     return f"""# galley-{model} (`-m {name}`)
 
 {preset.description}. A llama-architecture model of {n_parameters:,} parameters, trained from
-nothing on text made by this project; how, and why so, is told in docs/demo-models.md.
+nothing on text made by this project. docs/demo-models.md tells how, and why so.
 
 | | |
 |---|---|
@@ -120,6 +125,8 @@ downloaded). One case in ten of every exercise is held out by a checksum and nev
 tokens ({tokens / 1e6:.1f} million tokens with padding), Muon and Adam, seed 1. It took
 {last["seconds"] / 60:.0f} minutes on two cores that were busy with other work all the time.
 
+{note}
+
 ![loss](galley-{model}.svg)
 
 ## Results
@@ -128,6 +135,8 @@ Held-out cases, greedy (stories: at the default temperature), measured by `tools
 with this engine. In brackets the 95 % Wilson interval.
 
 {bars.table(results)}
+
+{verdict}
 
 | type | bytes |
 |---|---|
@@ -145,13 +154,14 @@ def main():
     parser.add_argument("model", choices=sorted(LIMITS))
     parser.add_argument("--work", type=pathlib.Path, required=True)
     parser.add_argument("--built-in", required=True, help="the type of the built-in file")
+    parser.add_argument("--note", default="", help="what else is to be said of the training")
     parser.add_argument("--out", type=pathlib.Path, required=True)
     args = parser.parse_args()
     losses, _ = read_log(args.work / "log.jsonl")
     points = [(line["step"], line["loss"]) for line in losses]
     name = f"galley-{args.model}"
     (args.out / f"{name}.svg").write_text(loss_curve(points, name))
-    (args.out / f"{name}.md").write_text(card(args.model, args.work, args.built_in))
+    (args.out / f"{name}.md").write_text(card(args.model, args.work, args.built_in, args.note))
 
 
 if __name__ == "__main__":
