@@ -1,10 +1,48 @@
 #include "model/demo/demo_models.h"
 
 #include <algorithm>
+#include <array>
+
+// The assembler puts the files into the read-only data as they are. Aligned to 64 bytes, since a
+// GGUF file's tensors are aligned relative to its start and are used in place. A final zero byte
+// keeps two files apart.
+#define GALLEY_EMBED(symbol, path)                            \
+  asm(".pushsection .rodata\n"                                \
+      ".balign 64\n"                                          \
+      ".global " #symbol "_begin, " #symbol                   \
+      "_end\n"                                                \
+      ".hidden " #symbol "_begin, " #symbol "_end\n" #symbol  \
+      "_begin:\n"                                             \
+      ".incbin \"" GALLEY_DEMO_FOLDER "/" path "\"\n" #symbol \
+      "_end:\n"                                               \
+      ".byte 0\n"                                             \
+      ".popsection\n");                                       \
+  extern "C" const std::byte symbol##_begin[], symbol##_end[]
+
+GALLEY_EMBED(galley_demo, "galley-demo.gguf");
+GALLEY_EMBED(galley_demo_card, "galley-demo.md");
 
 namespace galley {
 
-std::span<const DemoModel> demo_models() { return {}; }
+namespace {
+
+std::span<const std::byte> bytes(const std::byte* begin, const std::byte* end) {
+  return {begin, static_cast<std::size_t>(end - begin)};
+}
+
+std::string_view text(const std::byte* begin, const std::byte* end) {
+  return {reinterpret_cast<const char*>(begin), static_cast<std::size_t>(end - begin)};
+}
+
+const std::array kModels{
+    DemoModel{"demo", "kitchen stories, questions about language models, small exercises",
+              "sort: d a c b =", bytes(galley_demo_begin, galley_demo_end),
+              text(galley_demo_card_begin, galley_demo_card_end)},
+};
+
+}  // namespace
+
+std::span<const DemoModel> demo_models() { return kModels; }
 
 std::optional<DemoModel> find_demo_model(std::string_view name) {
   const auto models = demo_models();

@@ -76,8 +76,7 @@ std::vector<TokenId> parse_ids(const std::string& text) {
 
 void ModelOptions::add_to(CommandLine& line) {
   line.text("-m,--model", path, "FILE",
-            "the model: a GGUF file or a built-in model, such as\ndemo:sort (default: demo; see "
-            "galley models)");
+            "the model: a GGUF file or a built-in one (default:\ndemo; see galley models)");
 }
 
 GgufFile open_model_file(const std::string& path) {

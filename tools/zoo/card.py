@@ -122,7 +122,7 @@ downloaded). One case in ten of every exercise is held out by a checksum and nev
 ## Training
 
 `tools/zoo/rebuild {model}`: {last["step"]} steps of {preset.n_parts * preset.tokens_per_part}
-tokens ({tokens / 1e6:.1f} million tokens with padding), Muon and Adam, seed 1. It took
+tokens ({tokens / 1e6:.1f} million tokens with padding), Muon and Adam, seed 1. The clock ran for
 {last["seconds"] / 60:.0f} minutes on two cores that were busy with other work all the time.
 
 {note}
