@@ -47,14 +47,17 @@ class Run {
     if (options.draft_ngram > 0) draft_.emplace(options.draft_ngram);
   }
 
-  Generation run(std::span<const TokenId> prompt) {
+  Generation run(std::span<const TokenId> prompt, std::span<const TokenId> before) {
     try {
       const Stopwatch watch;
       prefill(session_, prompt);
       result_.prefill_s = watch.seconds();
       result_.n_prefill = static_cast<std::int64_t>(prompt.size());
       for (TokenId id : prompt) sampler_.accept(id);
-      if (draft_) draft_->append(prompt);
+      if (draft_) {
+        draft_->append(before);
+        draft_->append(prompt);
+      }
       decode();
       forget_wrong_guesses();
     } catch (const Cancelled&) {
@@ -186,8 +189,9 @@ void prefill(Session& session, std::span<const TokenId> tokens) {
 
 Generation generate(Session& session, Sampler& sampler, std::span<const TokenId> prompt,
                     const GenerateOptions& options,
-                    const std::function<void(std::string_view)>& on_text) {
-  return Run(session, sampler, options, on_text).run(prompt);
+                    const std::function<void(std::string_view)>& on_text,
+                    std::span<const TokenId> before) {
+  return Run(session, sampler, options, on_text).run(prompt, before);
 }
 
 }  // namespace galley::tools

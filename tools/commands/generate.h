@@ -52,11 +52,13 @@ struct Generation {
 
 // Runs `prompt` (not empty) through the session's sequence 0, after what is cached there, then
 // generates. `on_text` gets the text as it comes, in whole characters. The sampler must have
-// accepted earlier text; the prompt and the result are accepted here.
+// accepted earlier text; the prompt and the result are accepted here. `before`: the tokens cached
+// there, if drafts are to be made from them, too.
 // Ctrl-C ends it with kInterrupted. Throws what Session::forward throws.
 Generation generate(Session& session, Sampler& sampler, std::span<const TokenId> prompt,
                     const GenerateOptions& options,
-                    const std::function<void(std::string_view)>& on_text);
+                    const std::function<void(std::string_view)>& on_text,
+                    std::span<const TokenId> before = {});
 
 // forward() for one sequence in pieces, with a progress bar; logits for the last token only.
 void prefill(Session& session, std::span<const TokenId> tokens);
