@@ -25,9 +25,16 @@ install_missing() {
     as_root=(sudo)
   fi
   step "installing ${missing[*]}"
-  "${as_root[@]}" apt-get update -q >/dev/null
-  "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive \
-    apt-get install -y -q --no-install-recommends "${missing[@]}" >/dev/null
+  local log
+  log=$(mktemp)
+  if ! { "${as_root[@]}" apt-get update -q &&
+    "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive \
+      apt-get install -y -q --no-install-recommends "${missing[@]}"; } >"$log" 2>&1; then
+    tail -n 20 "$log" >&2  # what apt says is of interest only when it fails
+    echo "The packages could not be installed; the full log is $log" >&2
+    exit 1
+  fi
+  rm -f "$log"
 }
 
 # What the program is built with.
