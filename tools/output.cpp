@@ -25,6 +25,7 @@ namespace {
 }  // namespace
 
 void write_out(std::string_view text) {
+  if (text.empty()) return;  // its data() may be null
   if (std::fwrite(text.data(), 1, text.size(), stdout) != text.size()) output_failed();
 }
 
