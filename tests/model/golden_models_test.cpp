@@ -37,7 +37,8 @@ class GoldenModel : public testing::TestWithParam<std::string> {
 };
 
 TEST_P(GoldenModel, GreedyTextIsTheExactOne) {
-  for (const json& prompt : read("greedy.json")["greedy"]) {
+  const json greedy = read("greedy.json")["greedy"];
+  for (const json& prompt : greedy) {
     const auto expected = prompt["exact_ids"].get<std::vector<TokenId>>();
     const auto margins = prompt["exact_margins"].get<std::vector<double>>();
     session_->truncate(0);
