@@ -40,7 +40,9 @@ TEST_P(GoldenModel, GreedyTextIsTheExactOne) {
   const json greedy = read("greedy.json")["greedy"];
   for (const json& prompt : greedy) {
     const auto expected = prompt["exact_ids"].get<std::vector<TokenId>>();
-    const auto margins = prompt["exact_margins"].get<std::vector<double>>();
+    // The nano-GPT's golden file has only the reference engine's margins.
+    const auto margins = prompt[prompt.contains("exact_margins") ? "exact_margins" : "margins"]
+                             .get<std::vector<double>>();
     session_->truncate(0);
     session_->forward(prompt["prompt_ids"].get<std::vector<TokenId>>());
     for (std::size_t i = 0; i < expected.size(); ++i) {
