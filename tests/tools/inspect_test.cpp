@@ -64,10 +64,20 @@ TEST_F(Inspect, AlsoReadsWhatCannotBeRun) {
   writer.add_tensor("strange", DType::kI8, std::vector<std::int64_t>{64}, zeros);
   const std::string strange = folder_ / "strange.gguf";
   writer.write(strange);
-  const auto json = run_galley({"inspect", strange, "--json"}).json();
+  // Shown like any other, but a file that says 'llama' and is none is a bad model file.
+  const Outcome bad = run_galley({"inspect", strange, "--json"});
+  EXPECT_EQ(bad.exit_code, 3);
+  EXPECT_EQ(bad.n_error_lines(), 1u) << bad.err;
+  const auto json = bad.json();
   EXPECT_EQ(json["runs"], false);
   EXPECT_EQ(json["types"]["I8"]["tensors"], 1);
   EXPECT_NE(json["problem"].get<std::string>().find("llama.block_count"), std::string::npos);
+  // An architecture of another program is no fault of the file.
+  writer.set_string("general.architecture", "elsewhere");
+  writer.write(strange);
+  const Outcome other = run_galley({"inspect", strange});
+  EXPECT_EQ(other.exit_code, 0) << other.err;
+  EXPECT_NE(other.out.find("runs        no:"), std::string::npos) << other.out;
 }
 
 TEST_F(Inspect, RefusesWhatIsNoGguf) {

@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <filesystem>
 #include <fstream>
 #include <limits>
 #include <map>
@@ -209,6 +210,19 @@ TEST_F(Quantize, WhatIsQuantizedIsNotQuantizedAgainUnlessAsked) {
   EXPECT_NE(refused.err.find("is Q8_0 already"), std::string::npos) << refused.err;
   EXPECT_FALSE(std::filesystem::exists(again));
   EXPECT_EQ(run_galley({"quantize", out(), again, "Q4_0", "--requantize"}).exit_code, 0);
+}
+
+TEST_F(Quantize, TheFileItselfIsNotOverwritten) {
+  write(wide());
+  const auto n_bytes = std::filesystem::file_size(in());
+  const std::string link = folder_ / "link.gguf";
+  std::filesystem::create_symlink(in(), link);
+  for (const std::string& output : {in(), link}) {
+    const Outcome o = run_galley({"quantize", in(), output, "Q8_0"});
+    EXPECT_EQ(o.exit_code, 2);
+    EXPECT_NE(o.err.find("is the file to read"), std::string::npos) << o.err;
+  }
+  EXPECT_EQ(std::filesystem::file_size(in()), n_bytes);
 }
 
 TEST_F(Quantize, NumbersThatAreNoneAreRefusedByName) {

@@ -1,7 +1,9 @@
 // galley inspect: what a GGUF file holds, and what it takes to run it.
 #include <map>
 #include <nlohmann/json.hpp>
+#include <optional>
 
+#include "model/architecture.h"
 #include "tensor/error.h"
 #include "tensor/message.h"
 #include "tokenizer/tokenizer.h"
@@ -86,9 +88,16 @@ struct Findings {
         model = Model::from_file(open_model_file(o.path));
       }
     } catch (const Error& e) {
+      if (says_what_it_is()) broken = e;
       problem = e.what();
       if (problem.starts_with(o.path + ": ")) problem.erase(0, o.path.size() + 2);
     }
+  }
+
+  // Whether the file claims to be a model that this program runs; then what stops it is a fault.
+  bool says_what_it_is() const {
+    const std::string_view name = file.get_string("general.architecture").value_or("");
+    return !file.tensors().empty() && (name.empty() || find_architecture(name) != nullptr);
   }
 
   const Tokenizer* vocabulary() const { return model ? &model->tokenizer() : tokenizer.get(); }
@@ -110,7 +119,8 @@ struct Findings {
   std::int64_t n_parameters = 0;
   std::shared_ptr<const Model> model;
   std::unique_ptr<Tokenizer> tokenizer;
-  std::string problem;  // why it cannot be run
+  std::string problem;          // why it cannot be run
+  std::optional<Error> broken;  // the same, if that is a fault of the file
 };
 
 std::string text_or_empty(const GgufFile& file, std::string_view key) {
@@ -242,8 +252,9 @@ void inspect(const InspectOptions& options) {
   const Findings findings(options);
   if (findings.model)
     for (const std::string& line : findings.model->warnings()) warn(line);
-  if (options.json) return print_json(findings);
-  print_text(findings);
+  options.json ? print_json(findings) : print_text(findings);
+  // What is there has been shown; scripts learn from the exit code that it cannot be used.
+  if (findings.broken) throw Error(*findings.broken);
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 #include <atomic>
 #include <cmath>
 #include <exception>
+#include <filesystem>
 #include <nlohmann/json.hpp>
 
 #include "model/session.h"
@@ -187,6 +188,11 @@ void quantize(const QuantizeOptions& options) {
                                        ", expected from 0 (all) to 1024");
   const int n_threads = options.n_threads > 0 ? static_cast<int>(options.n_threads) : usable_cpus();
   const GgufFile file = open_model_file(options.input);
+  std::error_code absent;
+  if (std::filesystem::equivalent(options.input, options.output, absent))
+    throw Error(ErrorKind::kUsage, options.output +
+                                       ": is the file to read; give OUT another name, so that "
+                                       "the more exact weights are not lost");
   if (file.tensors().empty()) throw bad_model(file.path(), "has no tensors to quantize");
   std::vector<Job> jobs = plan(file, mix, options);
 
