@@ -140,28 +140,35 @@ Executor::Rowset Executor::at(Value v) const {
 }
 
 void Executor::run(const Batch& batch) {
+  if (observer_) {
+    begin(batch);
+    return run_ops(static_cast<int>(graph_.ops.size()));
+  }
   batch_ = batch;
   reserve_outputs(static_cast<std::int64_t>(batch.outputs.size()));
   stop_at_.store(INT_MAX, std::memory_order_relaxed);
+  run_team([this](Part part, kernels::Barrier& barrier) { run_part(part, barrier); });
+  if (stop_at_.load(std::memory_order_relaxed) != INT_MAX) throw Cancelled{};
+}
+
+void Executor::run_team(const std::function<void(Part, kernels::Barrier&)>& work) {
   failure_ = nullptr;
   const bool small = macs_per_token_ * tokens() < kMinMacsForThreads;
   const int n = small ? 1 : n_threads_;
   kernels::Barrier barrier;
   if (n == 1) {
-    run_part({0, 1}, barrier);
+    work({0, 1}, barrier);
   } else {
     // The runtime may give fewer threads than asked for.
 #pragma omp parallel num_threads(n)
-    run_part({omp_get_thread_num(), omp_get_num_threads()}, barrier);
+    work({omp_get_thread_num(), omp_get_num_threads()}, barrier);
   }
   if (failure_) std::rethrow_exception(failure_);
-  if (stop_at_.load(std::memory_order_relaxed) != INT_MAX) throw Cancelled{};
 }
 
 void Executor::run_part(Part part, kernels::Barrier& barrier) {
   run_positions(part);
   barrier.wait(part.count);
-  if (observer_) return run_observed(part, barrier);
   const int n_steps = static_cast<int>(steps_.size());
   for (int i = 0; i < n_steps; ++i) {
     const Step& step = steps_[static_cast<std::size_t>(i)];
@@ -177,18 +184,35 @@ void Executor::run_part(Part part, kernels::Barrier& barrier) {
   }
 }
 
+void Executor::begin(const Batch& batch) {
+  batch_ = batch;
+  next_op_ = 0;
+  reserve_outputs(static_cast<std::int64_t>(batch.outputs.size()));
+  run_positions({0, 1});
+}
+
+void Executor::run_ops(int end) {
+  GALLEY_CHECK(observer_, "without an observer values are not kept between ops");
+  run_team([this, end](Part part, kernels::Barrier& barrier) { run_observed(part, barrier, end); });
+}
+
 void Executor::notify(int op, bool before, RunView& view) {
   try {
+    if (before && cancel_ && cancel_->load(std::memory_order_relaxed)) throw Cancelled{};
     before ? observer_->before_op(view, op) : observer_->after_op(view, op);
+    if (!before) next_op_ = op + 1;
   } catch (...) {
     failure_ = std::current_exception();
   }
 }
 
-void Executor::run_observed(Part part, kernels::Barrier& barrier) {
+// Every thread of the team counts the ops for itself; the first one alone talks to the observer.
+void Executor::run_observed(Part part, kernels::Barrier& barrier, int end) {
   ExecutorView view(*this);
+  const int first = next_op_;
   std::size_t step = 0;
-  for (int op = 0; op < static_cast<int>(graph_.ops.size()); ++op) {
+  while (step < steps_.size() && steps_[step].op < first) ++step;
+  for (int op = first; op < end; ++op) {
     barrier.wait(part.count);
     if (part.index == 0) notify(op, true, view);
     barrier.wait(part.count);

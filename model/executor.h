@@ -8,6 +8,7 @@
 #include <atomic>
 #include <cstdint>
 #include <exception>
+#include <functional>
 #include <memory>
 #include <span>
 #include <vector>
@@ -53,6 +54,13 @@ class Executor {
 
   // Runs `batch`. Throws Cancelled, or what the observer threw.
   void run(const Batch& batch);
+  // The same in parts: begin() runs nothing, then run_ops() runs the ops from next_op() up to, not
+  // including, `end`, and may be called again to go on. REQUIRES an observer, so that every value
+  // is kept, and that the spans of `batch` live until the last op. If it throws, next_op() is the
+  // op that was not finished; it can be run again.
+  void begin(const Batch& batch);
+  void run_ops(int end);
+  int next_op() const { return next_op_; }
   void set_observer(Observer* observer);
   std::int64_t buffer_bytes() const;
   int n_threads() const { return n_threads_; }
@@ -64,7 +72,9 @@ class Executor {
   void make_buffers();
   void reserve_outputs(std::int64_t n);
   void run_part(Part part, kernels::Barrier& barrier);
-  void run_observed(Part part, kernels::Barrier& barrier);
+  // Calls `work` on every thread of the team. Rethrows what the observer threw.
+  void run_team(const std::function<void(Part, kernels::Barrier&)>& work);
+  void run_observed(Part part, kernels::Barrier& barrier, int end);
   void notify(int op, bool before, RunView& view);
   void run_step(const Step& step, Part part);
   void run_op(const Op& op, Part part);
@@ -140,6 +150,7 @@ class Executor {
   AlignedBuffer expert_rows_;               // the product's rows in that order
 
   Batch batch_;
+  int next_op_ = 0;              // with an observer: the first op that has not run
   std::atomic<int> stop_at_{0};  // no thread runs this step or later ones
   std::exception_ptr failure_;
 };

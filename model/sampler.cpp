@@ -126,6 +126,10 @@ TokenId Sampler::run(std::span<const float> logits, SampleSteps* steps) {
   return chosen;
 }
 
+void Sampler::skip_choices(std::int64_t n) {
+  for (std::int64_t i = 0; i < n && !is_greedy(); ++i) random_.next_unit();
+}
+
 void Sampler::accept(TokenId id) {
   for (const auto& stage : stages_) stage->accept(id);
 }

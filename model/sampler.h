@@ -73,6 +73,9 @@ class Sampler {
   // Forgets the accepted tokens and starts the random numbers again.
   void reset();
 
+  // Passes over the random numbers of `n` choices, as if they had been made.
+  void skip_choices(std::int64_t n);
+
   const SamplerOptions& options() const { return options_; }
   bool is_greedy() const { return options_.temperature <= 0; }
   // The active stages, in order, and how the last one picks: "top_k 40 -> draw".

@@ -8,6 +8,7 @@
 #include <limits>
 
 #include "model/executor.h"
+#include "model/executor_view.h"
 #include "model/kv_cache.h"
 #include "tensor/error.h"
 
@@ -71,10 +72,19 @@ class SessionState {
   SessionOptions options;
   KvCache cache;
   Executor executor;
+  ExecutorView view{executor};
   std::vector<float> logits;  // [n_outputs, n_vocab]
   std::int64_t n_outputs = 0;
   // The batch being run.
   std::vector<std::int32_t> ids, positions, sequences, outputs;
+  std::vector<std::int64_t> lengths;  // of each sequence, with the batches so far
+
+  // Makes room for the logits of `tokens`, which come in one or more batches.
+  void prepare(std::span<const BatchToken> tokens, std::int64_t n_vocab);
+  // `tokens` as the next batch, which writes its logits to `batch_logits`.
+  Batch next_batch(std::span<const BatchToken> tokens, float* batch_logits);
+  // The cache now holds the batch.
+  void finish_batch();
 };
 
 Session::Session(std::shared_ptr<const Model> model, const SessionOptions& options)
@@ -148,31 +158,43 @@ void check_tokens(std::span<const BatchToken> tokens, const Config& config, cons
 
 }  // namespace
 
+void SessionState::prepare(std::span<const BatchToken> tokens, std::int64_t n_vocab) {
+  n_outputs = std::count_if(tokens.begin(), tokens.end(),
+                            [](const BatchToken& t) { return t.wants_logits; });
+  logits.resize(static_cast<std::size_t>(n_outputs * n_vocab));
+  lengths.clear();
+  for (std::int32_t i = 0; i < options.n_sequences; ++i) lengths.push_back(cache.length(i));
+}
+
+Batch SessionState::next_batch(std::span<const BatchToken> tokens, float* batch_logits) {
+  ids.clear(), positions.clear(), sequences.clear(), outputs.clear();
+  for (const BatchToken& token : tokens) {
+    if (token.wants_logits) outputs.push_back(static_cast<std::int32_t>(ids.size()));
+    ids.push_back(token.id);
+    sequences.push_back(token.sequence);
+    positions.push_back(
+        static_cast<std::int32_t>(lengths[static_cast<std::size_t>(token.sequence)]++));
+  }
+  for (std::int32_t i = 0; i < options.n_sequences; ++i)
+    cache.will_write(i, lengths[static_cast<std::size_t>(i)]);
+  return {ids, positions, sequences, outputs, batch_logits};
+}
+
+void SessionState::finish_batch() {
+  for (std::int32_t i = 0; i < options.n_sequences; ++i)
+    cache.grow(i, lengths[static_cast<std::size_t>(i)]);
+}
+
 void Session::forward(std::span<const BatchToken> tokens) {
   SessionState& s = *state_;
   check_tokens(tokens, model_->config(), s.cache);
   const std::int64_t n_vocab = model_->config().n_vocab;
-  s.n_outputs = std::count_if(tokens.begin(), tokens.end(),
-                              [](const BatchToken& t) { return t.wants_logits; });
-  s.logits.resize(static_cast<std::size_t>(s.n_outputs * n_vocab));
-  std::vector<std::int64_t> lengths;
-  for (std::int32_t i = 0; i < s.options.n_sequences; ++i) lengths.push_back(s.cache.length(i));
+  s.prepare(tokens, n_vocab);
   float* logits = s.logits.data();
   while (!tokens.empty()) {
     const auto n = std::min(tokens.size(), static_cast<std::size_t>(s.options.n_batch));
-    s.ids.clear(), s.positions.clear(), s.sequences.clear(), s.outputs.clear();
-    for (const BatchToken& token : tokens.first(n)) {
-      if (token.wants_logits) s.outputs.push_back(static_cast<std::int32_t>(s.ids.size()));
-      s.ids.push_back(token.id);
-      s.sequences.push_back(token.sequence);
-      s.positions.push_back(
-          static_cast<std::int32_t>(lengths[static_cast<std::size_t>(token.sequence)]++));
-    }
-    for (std::int32_t i = 0; i < s.options.n_sequences; ++i)
-      s.cache.will_write(i, lengths[static_cast<std::size_t>(i)]);
-    s.executor.run({s.ids, s.positions, s.sequences, s.outputs, logits});
-    for (std::int32_t i = 0; i < s.options.n_sequences; ++i)
-      s.cache.grow(i, lengths[static_cast<std::size_t>(i)]);
+    s.executor.run(s.next_batch(tokens.first(n), logits));
+    s.finish_batch();
     logits += static_cast<std::int64_t>(s.outputs.size()) * n_vocab;
     tokens = tokens.subspan(n);
   }
@@ -185,6 +207,24 @@ void Session::forward(std::span<const TokenId> tokens, std::int32_t sequence) {
   if (!batch.empty()) batch.back().wants_logits = true;
   forward(batch);
 }
+
+void Session::begin(std::span<const BatchToken> tokens) {
+  SessionState& s = *state_;
+  GALLEY_CHECK(static_cast<std::int64_t>(tokens.size()) <= s.options.n_batch,
+               "one batch can be stopped in, not several");
+  check_tokens(tokens, model_->config(), s.cache);
+  s.prepare(tokens, model_->config().n_vocab);
+  s.executor.begin(s.next_batch(tokens, s.logits.data()));
+}
+
+void Session::run_ops(int end) {
+  state_->executor.run_ops(end);
+  if (next_op() == static_cast<int>(model_->graph().ops.size())) state_->finish_batch();
+}
+
+int Session::next_op() const { return state_->executor.next_op(); }
+
+RunView& Session::view() { return state_->view; }
 
 DType default_kv_type(const Graph& graph) {
   constexpr std::int64_t kSmallCache = 16 << 10;  // bytes per position

@@ -22,6 +22,7 @@
 namespace galley {
 
 class Observer;
+class RunView;
 class SessionState;
 
 // Everything that is fixed about a model. Immutable once open.
@@ -118,6 +119,17 @@ class Session {
   void forward(std::span<const BatchToken> tokens);
   // The same for one sequence, logits for the last token only.
   void forward(std::span<const TokenId> tokens, std::int32_t sequence = 0);
+
+  // The same, stopping between ops: begin() runs nothing, run_ops() goes on up to, not including,
+  // the op `end`. With the last op run, the tokens are part of their sequences; until then begin()
+  // can start over, with these or other tokens. Between the calls view() shows the values of the
+  // ops that have run. The bits are those of forward().
+  // Needs an observer, and at most n_batch tokens. Throws as forward() does, and what the observer
+  // throws; next_op() is then the op that was not finished, and run_ops() can go on from it.
+  void begin(std::span<const BatchToken> tokens);
+  void run_ops(int end);
+  int next_op() const;
+  RunView& view();
 
   // How many rows of logits the last forward() made, and row i: [n_vocab], in batch order.
   std::int64_t n_outputs() const;

@@ -234,6 +234,14 @@ TEST(Sampler, TheSameSeedGivesTheSameTokens) {
   for (TokenId id : first) EXPECT_EQ(a.sample(logits), id);
 }
 
+TEST(Sampler, SkippedChoicesLeaveTheNextOnesAsTheyWere) {
+  const auto logits = random_logits(300, 5);
+  Sampler all(SamplerOptions{}), late(SamplerOptions{});
+  for (int i = 0; i < 5; ++i) all.sample(logits);
+  late.skip_choices(5);
+  for (int i = 0; i < 20; ++i) EXPECT_EQ(late.sample(logits), all.sample(logits));
+}
+
 // Looking must not change what happens.
 TEST(Sampler, StepsShowTheSameChoice) {
   const auto logits = random_logits(300, 5);

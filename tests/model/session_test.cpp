@@ -248,5 +248,65 @@ TEST(Session, ObserverErrorsComeOut) {
   EXPECT_THROW(session.forward(some_tokens(40)), Error);
 }
 
+// Runs `ids` from op to op, starting over once in the middle.
+std::vector<float> logits_in_parts(Session& session, std::span<const TokenId> ids, int stride) {
+  std::vector<BatchToken> batch;
+  for (TokenId id : ids) batch.push_back({id, 0, true});
+  const int n_ops = static_cast<int>(session.model().graph().ops.size());
+  const std::int64_t length = session.length();
+  session.begin(batch);
+  session.run_ops(n_ops / 2);
+  session.begin(batch);
+  for (int op = 0; op < n_ops; op += stride) {
+    EXPECT_EQ(session.next_op(), op);
+    EXPECT_EQ(session.length(), length);
+    session.run_ops(std::min(op + stride, n_ops));
+  }
+  EXPECT_EQ(session.length(), length + static_cast<std::int64_t>(ids.size()));
+  return {session.logits(0).begin(), session.logits(session.n_outputs() - 1).end()};
+}
+
+TEST(Session, StoppingBetweenOpsChangesNothing) {
+  const TinyFile file({.type = DType::kQ8_0});
+  const auto model = file.open();
+  Session plain(model, {}), stopped(model, {.n_threads = 2});
+  Watcher watcher;
+  stopped.set_observer(&watcher);
+  const auto ids = some_tokens(20);
+  const auto expected = all_logits(plain, ids, 20);
+  for (int stride : {1, 3, 1000}) {
+    stopped.truncate(0);
+    auto got = logits_in_parts(stopped, std::span(ids).first(15), stride);
+    const auto rest = logits_in_parts(stopped, std::span(ids).subspan(15), stride);
+    got.insert(got.end(), rest.begin(), rest.end());
+    EXPECT_TRUE(same_bits(expected, got)) << "every " << stride << " ops";
+  }
+}
+
+TEST(Session, AnOpThatWasInterruptedRunsAgain) {
+  struct Thrower : Observer {
+    int at = 7;
+    void before_op(RunView&, int) override {}
+    void after_op(RunView&, int op) override {
+      if (std::exchange(at, op == at ? -1 : at) == op) throw Error(ErrorKind::kFailure, "stop");
+    }
+  } thrower;
+  const TinyFile file({});
+  const auto model = file.open();
+  Session plain(model, {}), session(model, {});
+  session.set_observer(&thrower);
+  const auto ids = some_tokens(5);
+  std::vector<BatchToken> batch;
+  for (TokenId id : ids) batch.push_back({id, 0, true});
+  const int n_ops = static_cast<int>(model->graph().ops.size());
+  session.begin(batch);
+  EXPECT_THROW(session.run_ops(n_ops), Error);
+  EXPECT_EQ(session.next_op(), 7);
+  EXPECT_EQ(session.length(), 0);
+  session.run_ops(n_ops);
+  const std::vector<float> got(session.logits(0).begin(), session.logits(4).end());
+  EXPECT_TRUE(same_bits(all_logits(plain, ids, 5), got));
+}
+
 }  // namespace
 }  // namespace galley
