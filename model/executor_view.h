@@ -18,6 +18,9 @@ class ExecutorView : public RunView {
   std::span<const std::int32_t> token_ids() const override { return executor_.batch_.ids; }
   std::span<const std::int32_t> positions() const override { return executor_.batch_.positions; }
   std::span<const std::int32_t> sequences() const override { return executor_.batch_.sequences; }
+  std::span<const std::int32_t> outputs() const override { return executor_.batch_.outputs; }
+  std::int64_t n_context() const override { return executor_.context_; }
+  DType kv_type() const override { return executor_.cache_.type(); }
   std::span<float> row(Value value, std::int64_t r) override;
   std::vector<float> cached_k(int cache_layer, std::int32_t sequence, std::int64_t kv_head,
                               std::int64_t position) const override;

@@ -83,7 +83,8 @@ std::int64_t KvCache::bytes_needed(const Graph& graph, DType type, std::int64_t 
 
 KvCache::KvCache(const Graph& graph, DType type, std::int64_t n_context, std::int64_t n_sequences,
                  std::int64_t n_batch)
-    : n_context_(n_context),
+    : type_(type),
+      n_context_(n_context),
       n_bytes_(bytes_needed(graph, type, n_context, n_sequences, n_batch)),
       memory_(nullptr, std::free),
       lengths_(static_cast<std::size_t>(n_sequences), 0),

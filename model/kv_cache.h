@@ -33,6 +33,7 @@ class KvCache {
   const kernels::KvTensor& v(int cache_layer) const {
     return v_[static_cast<std::size_t>(cache_layer)];
   }
+  DType type() const { return type_; }
   std::int64_t n_bytes() const { return n_bytes_; }
   std::int64_t n_context() const { return n_context_; }
   std::int64_t n_sequences() const { return static_cast<std::int64_t>(lengths_.size()); }
@@ -54,6 +55,7 @@ class KvCache {
   void copy(std::int32_t from, std::int32_t to);
 
  private:
+  DType type_;
   std::int64_t n_context_;
   std::int64_t n_bytes_ = 0;
   std::unique_ptr<std::byte, void (*)(void*)> memory_;

@@ -21,6 +21,12 @@ class RunView {
   virtual std::span<const std::int32_t> token_ids() const = 0;
   virtual std::span<const std::int32_t> positions() const = 0;
   virtual std::span<const std::int32_t> sequences() const = 0;
+  // The tokens (indices into the batch) whose logits are wanted: [n_outputs].
+  virtual std::span<const std::int32_t> outputs() const = 0;
+  // Positions a sequence of this session may have: long-rope chooses its angles by it.
+  virtual std::int64_t n_context() const = 0;
+  // What keys and values are rounded to when they are stored.
+  virtual DType kv_type() const = 0;
   // Row `r` of a value: `width` floats, which an observer may change in place. Not for the
   // results of store_k and store_v: see cached().
   virtual std::span<float> row(Value value, std::int64_t r) = 0;

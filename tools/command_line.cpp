@@ -43,22 +43,6 @@ std::string with_default(const std::string& help, const std::string& value) {
   return value.empty() ? help : help + " (default " + value + ")";
 }
 
-// The number of edits between two words: a letter added, dropped or changed, or two neighbours
-// swapped (optimal string alignment; Damerau 1964).
-std::size_t edit_distance(std::string_view a, std::string_view b) {
-  std::vector<std::vector<std::size_t>> d(a.size() + 1, std::vector<std::size_t>(b.size() + 1));
-  for (std::size_t i = 0; i <= a.size(); ++i) d[i][0] = i;
-  for (std::size_t j = 0; j <= b.size(); ++j) d[0][j] = j;
-  for (std::size_t i = 1; i <= a.size(); ++i)
-    for (std::size_t j = 1; j <= b.size(); ++j) {
-      const std::size_t changed = a[i - 1] == b[j - 1] ? 0 : 1;
-      d[i][j] = std::min({d[i - 1][j] + 1, d[i][j - 1] + 1, d[i - 1][j - 1] + changed});
-      if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1])
-        d[i][j] = std::min(d[i][j], d[i - 2][j - 2] + 1);
-    }
-  return d[a.size()][b.size()];
-}
-
 }  // namespace
 
 struct CommandLine::Impl {
@@ -262,20 +246,6 @@ std::vector<std::int64_t> parse_integers(std::string_view text, const std::strin
     values.push_back(parse_integer(text.substr(0, end), flag));
     text.remove_prefix(end);
   }
-}
-
-std::string suggestion(std::string_view word, const std::vector<std::string>& known) {
-  std::string best;
-  // A third of the letters may be wrong, and a beginning is always near.
-  std::size_t best_distance = std::max<std::size_t>(1, word.size() / 3) + 1;
-  for (const std::string& candidate : known) {
-    std::size_t distance = edit_distance(word, candidate);
-    if (word.size() >= 3 && candidate.compare(0, word.size(), word) == 0) distance = 1;
-    if (distance >= best_distance) continue;
-    best_distance = distance;
-    best = candidate;
-  }
-  return best.empty() ? "" : ", did you mean '" + best + "'?";
 }
 
 }  // namespace galley::tools

@@ -67,7 +67,4 @@ double parse_number(std::string_view text, const std::string& flag);
 // Integers separated by commas, spaces or both; brackets around them are allowed.
 std::vector<std::int64_t> parse_integers(std::string_view text, const std::string& flag);
 
-// ", did you mean 'run'?" for the known word nearest to `word`, or nothing if none is near.
-std::string suggestion(std::string_view word, const std::vector<std::string>& known);
-
 }  // namespace galley::tools

@@ -2,14 +2,11 @@
 //
 // One token and one head at a time. The fast kernels share each block of keys and values among
 // many tokens and heads, which changes nothing in the arithmetic of any of them.
-#include <bit>
 #include <cmath>
 #include <cstring>
-#include <limits>
 
 #include "kernels/kernels.h"
-#include "kernels/scalar/math.h"
-#include "kernels/scalar/partials.h"
+#include "kernels/scalar/attention_steps.h"
 #include "kernels/share.h"
 #include "tensor/blocks.h"
 #include "tensor/half.h"
@@ -17,13 +14,9 @@
 namespace galley::kernels::scalar {
 namespace {
 
-constexpr float kInf = std::numeric_limits<float>::infinity();
-
-// The softmax so far: with m the largest score, l = sum of e^(score - m), o = the sum of the
-// values weighted by the same.
+// The softmax so far, and the sum of the values weighted by the same.
 struct Running {
-  float m = -kInf;
-  float l = 0.0f;
+  SoftmaxState softmax;
   float* o = nullptr;  // [head_size of v]
 };
 
@@ -49,25 +42,6 @@ void load_row(const KvTensor& kv, std::int64_t sequence, std::int64_t head, std:
   }
 }
 
-// What is subtracted from the scores: their maximum, unless all of them are -inf, whose
-// weights are then e^-inf = 0.
-float offset(float max) { return max == -kInf ? 0.0f : max; }
-
-// Merges the block (m, l, o) into `all`: both are brought to the larger maximum and added.
-void merge(float m, float l, const float* o, std::int64_t n, Running& all) {
-  const float max = m > all.m ? m : all.m;
-  const float keep = exp(all.m - offset(max));
-  const float take = exp(m - offset(max));
-  all.m = max;
-  all.l = std::fma(all.l, keep, l * take);
-  for (std::int64_t i = 0; i < n; ++i) all.o[i] = std::fma(all.o[i], keep, o[i] * take);
-}
-
-float score(const AttentionArgs& args, const float* q, const float* k) {
-  const float scaled = dot(q, k, args.k.head_size) * args.scale;
-  return args.softcap > 0.0f ? args.softcap * tanh(scaled / args.softcap) : scaled;
-}
-
 // Positions begin .. end - 1, all in one block, as seen by `token` and `head`.
 void attend_block(const AttentionArgs& args, std::int64_t token, std::int64_t head,
                   std::int64_t begin, std::int64_t end, float* scratch, Running& all) {
@@ -78,23 +52,26 @@ void attend_block(const AttentionArgs& args, std::int64_t token, std::int64_t he
   float* o = scratch + (args.k.head_size > args.v.head_size ? args.k.head_size : args.v.head_size);
 
   float p[kAttentionBlock];
-  float m = -kInf;
+  SoftmaxState block;
   for (std::int64_t position = begin; position < end; ++position) {
     load_row(args.k, sequence, kv_head, position, row);
-    const float s = score(args, q, row);
+    const float s = attention_score(q, row, args.k.head_size, args.scale, args.softcap);
     p[position % kAttentionBlock] = s;
-    m = s > m ? s : m;
+    block.m = s > block.m ? s : block.m;
   }
   Partials l;
   for (std::int64_t i = 0; i < args.v.head_size; ++i) o[i] = 0.0f;
   for (std::int64_t position = begin; position < end; ++position) {
     const std::int64_t j = position % kAttentionBlock;
-    p[j] = exp(p[j] - offset(m));
+    p[j] = exp(p[j] - score_offset(block.m));
     l.add(j, p[j]);
     load_row(args.v, sequence, kv_head, position, row);
     for (std::int64_t i = 0; i < args.v.head_size; ++i) o[i] = std::fma(p[j], row[i], o[i]);
   }
-  merge(m, l.total(), o, args.v.head_size, all);
+  block.l = l.total();
+  const MergeFactors factors = merge(all.softmax, block);
+  for (std::int64_t i = 0; i < args.v.head_size; ++i)
+    all.o[i] = merge_value(all.o[i], o[i], factors);
 }
 
 void attend(const AttentionArgs& args, std::int64_t token, std::int64_t head) {
@@ -102,8 +79,7 @@ void attend(const AttentionArgs& args, std::int64_t token, std::int64_t head) {
   all.o = args.out + token * args.out_stride + head * args.v.head_size;
   for (std::int64_t i = 0; i < args.v.head_size; ++i) all.o[i] = 0.0f;
   if (args.sinks) {  // a score whose value is zero
-    all.m = args.sinks[head];
-    all.l = 1.0f;
+    all.softmax = {args.sinks[head], 1.0f};
   }
   const std::int64_t end = args.positions[token] + std::int64_t{1};
   std::int64_t begin = args.window > 0 && end > args.window ? end - args.window : 0;
@@ -113,7 +89,7 @@ void attend(const AttentionArgs& args, std::int64_t token, std::int64_t head) {
     attend_block(args, token, head, begin, stop, reinterpret_cast<float*>(args.scratch), all);
     begin = stop;
   }
-  const float inverse = 1.0f / all.l;
+  const float inverse = 1.0f / all.softmax.l;
   for (std::int64_t i = 0; i < args.v.head_size; ++i) all.o[i] *= inverse;
 }
 

@@ -1,31 +1,9 @@
 // Sums, factors and activation functions: each output element from its own inputs alone.
 #include "kernels/kernels.h"
-#include "kernels/scalar/math.h"
+#include "kernels/scalar/activation.h"
 #include "kernels/share.h"
 
 namespace galley::kernels::scalar {
-namespace {
-
-float activation(Activation f, float x) {
-  switch (f) {
-    case Activation::kSilu:
-      return silu(x);
-    case Activation::kGeluTanh:
-      return gelu_tanh(x);
-    case Activation::kGeluErf:
-      return gelu_erf(x);
-    case Activation::kRelu:
-      return x < 0.0f ? 0.0f : x;
-    case Activation::kReluSquared:
-      return x < 0.0f ? 0.0f : x * x;
-    case Activation::kSigmoid:
-      return sigmoid(x);
-  }
-  return x;
-}
-
-}  // namespace
-
 void add(const AddArgs& args, Part part) {
   for (std::int64_t token = 0; token < args.tokens; ++token) {
     const Range columns = share_columns(args.tokens, args.width, token, part);
@@ -51,7 +29,7 @@ void softcap(const SoftcapArgs& args, Part part) {
     const float* x = args.x + token * args.x_stride;
     float* y = args.y + token * args.y_stride;
     for (std::int64_t i = columns.begin; i < columns.end; ++i) {
-      y[i] = args.cap * tanh(x[i] / args.cap);
+      y[i] = softcapped(x[i], args.cap);
     }
   }
 }

@@ -1,37 +1,24 @@
 // RMSNorm and LayerNorm, as written in docs/norms-and-activations.md.
-#include <cmath>
-
+#include "kernels/scalar/norms.h"
 #include "kernels/kernels.h"
-#include "kernels/scalar/partials.h"
 #include "kernels/share.h"
 
 namespace galley::kernels::scalar {
 namespace {
 
 void rms_norm_vector(const RmsNormArgs& args, const float* x, float* y) {
-  const std::int64_t width = args.width;
-  const float mean_square = dot(x, x, width) / static_cast<float>(width);
-  const float inverse = 1.0f / std::sqrt(mean_square + args.eps);
-  for (std::int64_t i = 0; i < width; ++i) {
-    const float normed = x[i] * inverse;
-    y[i] = args.weight ? normed * args.weight[i] : normed;
+  const float inverse = inverse_root(mean_square(x, args.width), args.eps);
+  for (std::int64_t i = 0; i < args.width; ++i) {
+    y[i] = rms_normed(x[i], inverse, args.weight ? args.weight + i : nullptr);
   }
 }
 
 void layer_norm_vector(const LayerNormArgs& args, const float* x, const float* weight,
                        const float* bias, float* y) {
-  const std::int64_t width = args.width;
-  Partials sum;
-  for (std::int64_t i = 0; i < width; ++i) sum.add(i, x[i]);
-  const float mean = sum.total() / static_cast<float>(width);
-  Partials squares;
-  for (std::int64_t i = 0; i < width; ++i) squares.add_product(i, x[i] - mean, x[i] - mean);
-  const float variance = squares.total() / static_cast<float>(width);
-  const float inverse = 1.0f / std::sqrt(variance + args.eps);
-  for (std::int64_t i = 0; i < width; ++i) {
-    const float normed = (x[i] - mean) * inverse;
-    const float factor = weight ? weight[i] : 1.0f;
-    y[i] = bias ? std::fma(normed, factor, bias[i]) : normed * factor;
+  const float m = mean(x, args.width);
+  const float inverse = inverse_root(variance(x, args.width, m), args.eps);
+  for (std::int64_t i = 0; i < args.width; ++i) {
+    y[i] = layer_normed(x[i], m, inverse, weight ? weight + i : nullptr, bias ? bias + i : nullptr);
   }
 }
 

@@ -8,6 +8,7 @@
 #include <limits>
 
 #include "kernels/kernels.h"
+#include "kernels/scalar/block_products.h"
 #include "kernels/share.h"
 
 namespace galley::kernels::scalar {
@@ -16,13 +17,6 @@ namespace {
 constexpr std::int64_t kBlock = 32;
 // Blocks whose largest magnitude is smaller than this become zeros: 127 / max must not overflow.
 constexpr float kTiny = 0x1p-110f;
-
-struct QuantizedBlock {
-  std::int8_t q[kBlock];
-  float d;
-  float sum;
-  std::int16_t sums[2];
-};
 
 // The largest |x[i]| of a block as its bit pattern: those of floats are ordered as the floats
 // are, and infinities and NaN come above all numbers.
@@ -33,6 +27,16 @@ std::uint32_t largest_magnitude_bits(const float* x) {
   }
   return largest;
 }
+
+// Writes `block` as token `i` of the `c` tokens of a tile whose block begins at `to`.
+void store_block(const QuantizedBlock& block, std::byte* to, std::int64_t c, std::int64_t i) {
+  for (int k = 0; k < 8; ++k) std::memcpy(to + 4 * (k * c + i), block.q + 4 * k, 4);
+  std::memcpy(to + 32 * c + 4 * i, &block.d, 4);
+  std::memcpy(to + 36 * c + 4 * i, &block.sum, 4);
+  std::memcpy(to + 40 * c + 4 * i, block.sums, 4);
+}
+
+}  // namespace
 
 QuantizedBlock quantize_block(const float* x) {
   QuantizedBlock out{};
@@ -54,21 +58,11 @@ QuantizedBlock quantize_block(const float* x) {
   return out;
 }
 
-// Writes `block` as token `i` of the `c` tokens of a tile whose block begins at `to`.
-void store_block(const QuantizedBlock& block, std::byte* to, std::int64_t c, std::int64_t i) {
-  for (int k = 0; k < 8; ++k) std::memcpy(to + 4 * (k * c + i), block.q + 4 * k, 4);
-  std::memcpy(to + 32 * c + 4 * i, &block.d, 4);
-  std::memcpy(to + 36 * c + 4 * i, &block.sum, 4);
-  std::memcpy(to + 40 * c + 4 * i, block.sums, 4);
-}
-
 void store_remainder(const float* x, const QuantizedBlock& block, float* remainder) {
   for (int i = 0; i < kBlock; ++i) {
     remainder[i] = std::fma(-block.d, static_cast<float>(block.q[i]), x[i]);
   }
 }
-
-}  // namespace
 
 void quantize_rows(const QuantizeRowsArgs& args, Part part) {
   const std::int64_t n_blocks = args.cols / kBlock;

@@ -1,8 +1,7 @@
 // Rotary position embedding: docs/rope.md.
-#include <cmath>
-
 #include "kernels/kernels.h"
 #include "kernels/scalar/math.h"
+#include "kernels/scalar/rotate.h"
 #include "kernels/share.h"
 
 namespace galley::kernels::scalar {
@@ -22,7 +21,6 @@ void rope_table(const RopeTableArgs& args, Part part) {
 void rope(const RopeArgs& args, Part part) {
   const Range rows = share(args.tokens * args.heads, part);
   const std::int64_t pairs = args.n_rotated / 2;
-  const bool interleaved = args.layout == RopeLayout::kInterleaved;
   for (std::int64_t row = rows.begin; row < rows.end; ++row) {
     const std::int64_t token = row / args.heads;
     const std::int64_t offset = row % args.heads * args.head_size;
@@ -30,14 +28,13 @@ void rope(const RopeArgs& args, Part part) {
     const float* table = args.table + token * args.n_rotated;
     float* y = args.y + token * args.y_stride + offset;
     for (std::int64_t i = 0; i < pairs; ++i) {
-      const std::int64_t first = interleaved ? 2 * i : i;
-      const std::int64_t second = interleaved ? 2 * i + 1 : i + pairs;
+      const RopePair pair = rope_pair(args.layout, i, pairs);
       const float cos = table[2 * i];
       const float sin = table[2 * i + 1];
-      const float a = x[first];
-      const float b = x[second];
-      y[first] = std::fma(a, cos, -(b * sin));
-      y[second] = std::fma(b, cos, a * sin);
+      const float a = x[pair.first];
+      const float b = x[pair.second];
+      y[pair.first] = rotated_first(a, b, cos, sin);
+      y[pair.second] = rotated_second(a, b, cos, sin);
     }
     for (std::int64_t i = args.n_rotated; i < args.head_size; ++i) y[i] = x[i];
   }
