@@ -2,11 +2,11 @@
 
 #include <omp.h>
 #include <sys/mman.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <chrono>
 #include <cstddef>
+#include <fstream>
 #include <string>
 
 #include "kernels/peak_loops.h"
@@ -123,10 +123,15 @@ double measure_multiply(const PeakLoop& loop, const LimitsOptions& options) {
   return static_cast<double>(n_rounds) * loop.macs_per_round * options.n_threads / seconds * 1e-9;
 }
 
-// A quarter of the memory that is free, at most.
+// A quarter of the memory that can be had, at most.
 std::int64_t affordable_bytes(std::int64_t wanted) {
-  const std::int64_t n_free = std::int64_t{sysconf(_SC_AVPHYS_PAGES)} * sysconf(_SC_PAGESIZE);
-  return std::clamp<std::int64_t>(n_free / 4, std::int64_t{1} << 24, wanted);
+  std::int64_t n_kib = 0;
+  std::ifstream in("/proc/meminfo");
+  for (std::string word; in >> word;) {
+    if (word == "MemAvailable:" && in >> n_kib) break;
+  }
+  const std::int64_t quarter = n_kib > 0 ? n_kib * 1024 / 4 : wanted;
+  return std::min(wanted, std::max(quarter, std::int64_t{1} << 24));
 }
 
 }  // namespace
@@ -162,7 +167,10 @@ Limits measure_limits(Isa isa, const LimitsOptions& options) {
   limits.n_threads = options.n_threads;
   limits.gmac_per_s[static_cast<int>(Arithmetic::kF32)] = measure_multiply(loops.f32, options);
   limits.gmac_per_s[static_cast<int>(Arithmetic::kInt8)] = measure_multiply(loops.int8, options);
-  limits.gmac_per_s[static_cast<int>(Arithmetic::kInt4)] = measure_multiply(loops.int4, options);
+  // AVX-512 has one loop for both.
+  limits.gmac_per_s[static_cast<int>(Arithmetic::kInt4)] =
+      loops.int4.run == loops.int8.run ? limits.peak(Arithmetic::kInt8)
+                                       : measure_multiply(loops.int4, options);
   limits.read_bytes = affordable_bytes(options.read_bytes);
   // Memory is as fast as it is, whatever the kernels are: read with the widest loads there are.
   const PeakLoops reading = loops_of(available_isas().front());

@@ -1,4 +1,4 @@
-// galley perplexity and galley bench.
+// galley perplexity.
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -71,36 +71,6 @@ TEST_F(Perplexity, TextsThatAreTooShortOrTooLong) {
   EXPECT_EQ(perplexity({"-f", file(std::string(300, 'a')), "--nll"}).exit_code, 5);
   EXPECT_EQ(perplexity({"-f", file(std::string(300, 'a')), "--nll", "-c", "400"}).exit_code, 0);
   EXPECT_EQ(perplexity({"-f", folder_ / "none.txt"}).exit_code, 1);
-}
-
-TEST_F(Perplexity, BenchHasLlamaBenchsColumns) {
-  const Outcome o = run_galley({"bench", "-m", model() + "," + model(), "-p", "8,16", "-n", "4",
-                                "-d", "0,32", "-r", "2", "-o", "jsonl"});
-  ASSERT_EQ(o.exit_code, 0) << o.err;
-  std::istringstream lines(o.out);
-  std::string line;
-  int n = 0;
-  while (std::getline(lines, line)) {
-    const auto json = nlohmann::json::parse(line);
-    EXPECT_GT(json["avg_ts"], 0);
-    EXPECT_EQ(json["samples_ts"].size(), 2u);
-    EXPECT_GT(json["gb_per_s"], 0);
-    ++n;
-  }
-  EXPECT_EQ(n, 2 * 2 * 3);
-  const Outcome table =
-      run_galley({"bench", "-m", model(), "-p", "8", "-n", "4", "-d", "16", "-r", "1"});
-  EXPECT_NE(table.out.find(" pp8 @ d16 |"), std::string::npos) << table.out;
-  EXPECT_NE(table.out.find(" tg4 @ d16 |"), std::string::npos) << table.out;
-  const Outcome csv =
-      run_galley({"bench", "-m", model(), "-p", "8", "-n", "0", "-r", "1", "-o", "csv"});
-  EXPECT_TRUE(csv.out.starts_with("build_commit,")) << csv.out;
-  const auto json =
-      run_galley({"bench", "-m", model(), "-p", "0", "-n", "3", "-r", "1", "-o", "json"}).json();
-  EXPECT_EQ(json[0]["n_gen"], 3);
-  EXPECT_EQ(run_galley({"bench", "-m", model(), "-o", "xml"}).exit_code, 2);
-  const Outcome ops = run_galley({"bench", "-m", model(), "-p", "0", "-n", "3", "--ops"});
-  EXPECT_NE(ops.out.find("blk.*.ffn_up"), std::string::npos) << ops.out;
 }
 
 }  // namespace

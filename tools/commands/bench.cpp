@@ -3,11 +3,9 @@
 #include "tools/commands/bench.h"
 
 #include <cmath>
-#include <cstdlib>
-#include <fstream>
+#include <map>
 
 #include "kernels/kernels.h"
-#include "model/op_table.h"
 #include "model/random.h"
 #include "tensor/error.h"
 #include "tools/command_line.h"
@@ -33,6 +31,7 @@ struct BenchOptions {
   std::string output = "md";
   bool json = false;
   bool ops = false;
+  bool no_limits = false;
 };
 
 double mean(const std::vector<double>& values) {
@@ -45,36 +44,6 @@ std::vector<double> rates(const BenchResult& result) {
   std::vector<double> values;
   for (double s : result.seconds) values.push_back(static_cast<double>(result.test.n_tokens()) / s);
   return values;
-}
-
-// What one pass of `test` over all ops costs: prefill at once, decode in its middle token.
-OpCost pass_cost(const BenchSetup& setup, const BenchTest& test) {
-  const Graph& graph = setup.model->graph();
-  const DType kv_type = setup.session.kv_type.value_or(default_kv_type(graph));
-  const std::int64_t n_tokens = std::max<std::int64_t>(1, test.n_prompt);
-  OpCost sum;
-  for (const Op& op : graph.ops) {
-    const OpCost cost = op_cost(graph, op, n_tokens, 1, test.n_depth + test.n_gen / 2, kv_type);
-    sum.macs += cost.macs;
-    sum.weight_bytes += cost.weight_bytes;
-    sum.cache_bytes += cost.cache_bytes;
-  }
-  return sum;
-}
-
-// What makes timings doubtful.
-void warn_of_noise() {
-  double load = 0;
-  if (getloadavg(&load, 1) == 1 && load > 0.5)
-    warn(format("the load average is %.1f: other programs are running, and take time and memory",
-                load));
-  std::ifstream in("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor");
-  std::string governor;
-  if (in >> governor && governor != "performance")
-    warn("the CPU's frequency is set by '" + governor + "', not 'performance': timings may vary");
-#ifndef NDEBUG
-  warn("this is a debug build: it is slow");
-#endif
 }
 
 void need_at_least(const char* flag, const std::vector<std::int64_t>& values, std::int64_t low) {
@@ -97,14 +66,14 @@ std::vector<std::string> split_paths(const std::string& list) {
 
 BenchResult measure(const BenchSetup& setup, const BenchTest& test, std::int64_t repetitions) {
   Session session(setup.model, setup.session);
-  BenchResult result{setup, test, {}};
-  result.setup.n_threads = session.n_threads();
+  BenchResult result{setup, test, work_of(setup, test), {}};
   Progress progress(test.name(), repetitions + 1);
   // Once without a clock: pages are mapped, threads are started, caches are warm.
   bench_fill(session, test.n_depth);
   BenchTest warm_up = test;
   warm_up.n_gen = std::min<std::int64_t>(test.n_gen, 4);
   bench_run(session, warm_up);
+  const LoadMeter meter;
   for (std::int64_t i = 0; i < repetitions; ++i) {
     bench_fill(session, test.n_depth);
     const Stopwatch watch;
@@ -112,10 +81,36 @@ BenchResult measure(const BenchSetup& setup, const BenchTest& test, std::int64_t
     result.seconds.push_back(watch.seconds());
     progress.update(i + 2);
   }
+  result.other_load = meter.other_cpus();
+  warn_of_load(test.name(), result.other_load);
   return result;
 }
 
-void bench_model(const BenchOptions& options, const std::string& path, BenchReport& report) {
+// The limits of this machine, said on stderr.
+kernels::Limits measured_limits(int n_threads) {
+  kernels::LimitsOptions options;
+  options.n_threads = n_threads;
+  const LoadMeter meter;
+  const kernels::Limits limits = kernels::measure_limits(kernels::table().isa, options);
+  warn_of_load("limits", meter.other_cpus());
+  std::string text =
+      format("limits of this machine, %d threads: read %.1f GB/s (%s in order)", n_threads,
+             limits.read_gb_per_s, human_bytes(limits.read_bytes).c_str());
+  for (int i = 0; i < kernels::kArithmetics; ++i) {
+    const auto arithmetic = static_cast<kernels::Arithmetic>(i);
+    if (limits.peak(arithmetic) > 0)
+      text += format(", %s %.0f GMAC/s", std::string(arithmetic_name(arithmetic)).c_str(),
+                     limits.peak(arithmetic));
+  }
+  note(text + " (" + std::string(isa_name(limits.isa)) + ")");
+  return limits;
+}
+
+// What is measured once per number of threads.
+using LimitsByThreads = std::map<int, kernels::Limits>;
+
+void bench_model(const BenchOptions& options, const std::string& path, LimitsByThreads& limits,
+                 BenchReport& report) {
   ContextOptions context;
   context.n_batch = options.n_batch;
   context.kv_type = options.kv_type;
@@ -126,6 +121,13 @@ void bench_model(const BenchOptions& options, const std::string& path, BenchRepo
   for (std::int64_t n_threads : options.n_threads) {
     context.n_threads = n_threads;
     setup.session = context.session_options();
+    setup.n_threads = n_threads > 0 ? static_cast<int>(n_threads) : usable_cpus();
+    if (!options.no_limits) {
+      if (!limits.contains(setup.n_threads))
+        limits.emplace(setup.n_threads, measured_limits(setup.n_threads));
+      setup.limits = limits.at(setup.n_threads);
+    }
+    warn_of_setup(setup);
     std::vector<BenchTest> tests;
     for (std::int64_t depth : options.n_depth) {
       for (std::int64_t n : options.n_prompt)
@@ -136,7 +138,7 @@ void bench_model(const BenchOptions& options, const std::string& path, BenchRepo
     for (const BenchTest& test : tests) {
       setup.session.n_context = test.n_depth + test.n_tokens();
       if (options.ops) {
-        print_op_times(setup, test);
+        print_op_times(setup, test, options.json || options.output.starts_with("json"));
       } else {
         report.add(measure(setup, test, options.repetitions));
       }
@@ -152,9 +154,10 @@ void bench(const BenchOptions& options) {
   need_at_least("--n-depth", options.n_depth, 0);
   need_at_least("--threads", options.n_threads, 0);
   need_at_least("--repetitions", {options.repetitions}, 1);
-  warn_of_noise();
+  warn_of_setting();
   const auto report = make_bench_report(options.json ? "json" : options.output);
-  for (const std::string& path : paths) bench_model(options, path, *report);
+  LimitsByThreads limits;
+  for (const std::string& path : paths) bench_model(options, path, limits, *report);
   report->end();
 }
 
@@ -177,19 +180,15 @@ double BenchResult::rate_deviation() const {
   return std::sqrt(sum / static_cast<double>(values.size() - 1));
 }
 
-double BenchResult::gb_per_s() const {
-  const OpCost cost = pass_cost(setup, test);
-  const double passes_per_s =
-      mean_rate() / static_cast<double>(std::max<std::int64_t>(1, test.n_prompt));
-  return passes_per_s * static_cast<double>(cost.weight_bytes + cost.cache_bytes) * 1e-9;
+double BenchResult::mean_seconds() const {
+  return static_cast<double>(test.n_tokens()) / mean_rate();
 }
 
-double BenchResult::gmac_per_s() const {
-  const OpCost cost = pass_cost(setup, test);
-  const double passes_per_s =
-      mean_rate() / static_cast<double>(std::max<std::int64_t>(1, test.n_prompt));
-  return passes_per_s * static_cast<double>(cost.macs) * 1e-9;
-}
+double BenchResult::gb_per_s() const { return work.memory_bytes / mean_seconds() * 1e-9; }
+
+double BenchResult::gmac_per_s() const { return work.macs / mean_seconds() * 1e-9; }
+
+double BenchResult::share_of_limit() const { return work.total_least_seconds() / mean_seconds(); }
 
 std::vector<TokenId> bench_tokens(const Model& model, std::int64_t n) {
   Random random(1);
@@ -231,8 +230,10 @@ Action set_up_bench(CommandLine& line) {
   line.text("-o,--output", o->output, "FORMAT", "md, csv, json or jsonl");
   line.flag("--json", o->json, "the same as -o json");
   line.flag("--ops", o->ops, "how the time is spread over the ops, instead of the table");
+  line.flag("--no-limits", o->no_limits, "don't measure the machine's limits first (a second)");
   line.examples({"bench -m model.gguf -p 512 -n 128 -t 1,2",
-                 "bench -m a.gguf,b.gguf -p 0 -n 64 -d 0,4096 -o json"});
+                 "bench -m a.gguf,b.gguf -p 0 -n 64 -d 0,4096 -o json",
+                 "bench -m model.gguf -p 512 -n 0 --ops"});
   return [o] { bench(*o); };
 }
 

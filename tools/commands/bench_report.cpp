@@ -39,10 +39,6 @@ std::string model_type(const Model& model) {
   return text;
 }
 
-DType kv_type(const BenchSetup& setup) {
-  return setup.session.kv_type.value_or(default_kv_type(setup.model->graph()));
-}
-
 std::string utc_time() {
   const std::time_t now = std::chrono::system_clock::to_time_t(std::chrono::system_clock::now());
   std::tm utc{};
@@ -54,7 +50,7 @@ std::string utc_time() {
 
 Json as_json(const BenchResult& r) {
   const Model& model = *r.setup.model;
-  const std::string kv(dtype_info(kv_type(r.setup)).name);
+  const std::string kv(dtype_info(r.setup.kv_type()).name);
   std::vector<std::int64_t> samples_ns;
   std::vector<double> samples_ts;
   double sum_s = 0;
@@ -63,7 +59,7 @@ Json as_json(const BenchResult& r) {
     samples_ts.push_back(static_cast<double>(r.test.n_tokens()) / s);
     sum_s += s;
   }
-  return {
+  Json json = {
       {"build_commit", GALLEY_COMMIT},
       {"compiler", __VERSION__},
       {"cpu_info", cpu_name()},
@@ -86,37 +82,58 @@ Json as_json(const BenchResult& r) {
       {"stddev_ts", r.rate_deviation()},
       {"gb_per_s", r.gb_per_s()},
       {"gmac_per_s", r.gmac_per_s()},
-      {"samples_ns", samples_ns},
-      {"samples_ts", samples_ts}};
+      {"other_load", r.other_load}};
+  if (r.setup.limits) {
+    json["limit"] = r.work.bound();
+    json["share_of_limit"] = r.share_of_limit();
+    json["limit_read_gb_per_s"] = r.setup.limits->read_gb_per_s;
+    for (int i = 0; i < kernels::kArithmetics; ++i) {
+      const std::string name(arithmetic_name(static_cast<kernels::Arithmetic>(i)));
+      json["limit_" + name + "_gmac_per_s"] = r.setup.limits->gmac_per_s[i];
+    }
+  }
+  json["samples_ns"] = samples_ns;
+  json["samples_ts"] = samples_ts;
+  return json;
+}
+
+// "92 % read": of the speed of reading memory.
+std::string share_text(const BenchResult& r) {
+  if (!r.setup.limits) return "";
+  return format("%.0f %% ", 100 * r.share_of_limit()) + std::string(r.work.bound());
 }
 
 class MarkdownReport : public BenchReport {
  public:
   void add(const BenchResult& r) override {
     if (!has_header_) {
-      row("model", "size", "params", "backend", "threads", "test", "t/s", "GB/s", "GMAC/s");
+      row("model", "size", "params", "backend", "threads", "test", "t/s", "GB/s", "GMAC/s",
+          "of limit");
       write_out(
           "| ------------------------- | ---------: | ---------: | ---------- | ------: | "
-          "--------------: | -------------------: | -------: | -------: |\n");
+          "--------------: | -------------------: | -------: | -------: | ----------: |\n");
       has_header_ = true;
     }
     const Model& model = *r.setup.model;
     row(model_type(model), human_bytes(model.weight_bytes()), human_count(model.n_parameters()),
         "CPU " + isa_in_use(), std::to_string(r.setup.n_threads), r.test.name(),
         format("%.2f ± %.2f", r.mean_rate(), r.rate_deviation()),
-        r.test.n_gen > 0 ? format("%.1f", r.gb_per_s()) : "", format("%.1f", r.gmac_per_s()));
+        r.test.n_gen > 0 ? format("%.1f", r.gb_per_s()) : "", format("%.1f", r.gmac_per_s()),
+        share_text(r));
     flush_out();
   }
 
  private:
   static void row(const std::string& model, const std::string& size, const std::string& params,
                   const std::string& backend, const std::string& threads, const std::string& test,
-                  const std::string& rate, const std::string& gb, const std::string& gmac) {
+                  const std::string& rate, const std::string& gb, const std::string& gmac,
+                  const std::string& share) {
     // The sign between mean and deviation is one column wide, but two bytes.
     const int rate_width = rate.find("±") == std::string::npos ? 20 : 21;
-    write_out(format("| %-25s | %10s | %10s | %-10s | %7s | %15s | %*s | %8s | %8s |\n",
+    write_out(format("| %-25s | %10s | %10s | %-10s | %7s | %15s | %*s | %8s | %8s | %11s |\n",
                      model.c_str(), size.c_str(), params.c_str(), backend.c_str(), threads.c_str(),
-                     test.c_str(), rate_width, rate.c_str(), gb.c_str(), gmac.c_str()));
+                     test.c_str(), rate_width, rate.c_str(), gb.c_str(), gmac.c_str(),
+                     share.c_str()));
   }
 
   bool has_header_ = false;
