@@ -231,8 +231,7 @@ Action set_up_bench(CommandLine& line) {
   line.flag("--json", o->json, "the same as -o json");
   line.flag("--ops", o->ops, "how the time is spread over the ops, instead of the table");
   line.flag("--no-limits", o->no_limits, "don't measure the machine's limits first (a second)");
-  line.examples({"bench -m model.gguf -p 512 -n 128 -t 1,2",
-                 "bench -m a.gguf,b.gguf -p 0 -n 64 -d 0,4096 -o json",
+  line.examples({"bench -m a.gguf,b.gguf -p 512 -n 64 -d 0,4096 -o json",
                  "bench -m model.gguf -p 512 -n 0 --ops"});
   return [o] { bench(*o); };
 }
