@@ -5,6 +5,7 @@
 #include <string>
 
 #include "kernels/float_matmul.h"
+#include "kernels/grid_rows.h"
 #include "kernels/kernels.h"
 #include "kernels/matmul_types.h"
 #include "tensor/error.h"
@@ -35,10 +36,18 @@ std::size_t matmul_scratch_bytes(DType weight_type, std::int64_t /*rows*/, std::
     const std::int64_t four_rows = kFloatGroupRows * (cols + 15 + kFloatRowPadding);
     return aligned(4 * std::max(kFloatPanelFloats, four_rows));
   }
+  const std::int64_t looked_up =
+      has_grid(weight_type)
+          ? kGridRows * (cols / 256) * static_cast<std::int64_t>(sizeof(BlockGrid))
+          : 0;
+  return aligned(panel_bytes(cols) + looked_up);
+}
+
+std::int64_t panel_bytes(std::int64_t cols) {
   // A panel: two units of 16 rows, and for each block 8 registers of codes and up to 5 of scales
   // and minimums (avx512/block_step.h). That is also enough for the other instruction sets.
   constexpr std::int64_t kPanelBlockBytes = 2 * (8 + 5) * 64;
-  return aligned(cols / 32 * kPanelBlockBytes);
+  return cols / 32 * kPanelBlockBytes;
 }
 
 }  // namespace galley::kernels

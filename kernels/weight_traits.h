@@ -7,6 +7,7 @@
 
 #include <cstdint>
 
+#include "kernels/grid_rows.h"
 #include "tensor/blocks.h"
 
 namespace galley::kernels {
@@ -62,6 +63,8 @@ template <>
 struct WeightTraits<BlockTQ1_0> : Codes<2, 1, 0, false> {};
 template <>
 struct WeightTraits<BlockTQ2_0> : Codes<2, 1, 0, false> {};
+template <>
+struct WeightTraits<BlockGrid> : Codes<7, 64, 0, true> {};
 
 // Columns of a group: what is unpacked at once. One block of each of the eight partial sums.
 inline constexpr std::int64_t kGroupColumns = 256;

@@ -66,6 +66,20 @@ void dequantize_row(DType type, const std::byte* row, std::span<float> out) {
       return dequantize_blocks<BlockTQ1_0>(row, out, n);
     case DType::kTQ2_0:
       return dequantize_blocks<BlockTQ2_0>(row, out, n);
+    case DType::kIQ2_XXS:
+      return dequantize_blocks<BlockIQ2_XXS>(row, out, n);
+    case DType::kIQ2_XS:
+      return dequantize_blocks<BlockIQ2_XS>(row, out, n);
+    case DType::kIQ2_S:
+      return dequantize_blocks<BlockIQ2_S>(row, out, n);
+    case DType::kIQ3_XXS:
+      return dequantize_blocks<BlockIQ3_XXS>(row, out, n);
+    case DType::kIQ3_S:
+      return dequantize_blocks<BlockIQ3_S>(row, out, n);
+    case DType::kIQ1_S:
+      return dequantize_blocks<BlockIQ1_S>(row, out, n);
+    case DType::kIQ1_M:
+      return dequantize_blocks<BlockIQ1_M>(row, out, n);
     default:
       break;
   }

@@ -5,6 +5,7 @@
 #pragma once
 
 #include "tensor/blocks.h"
+#include "tensor/blocks_grid.h"
 
 namespace galley {
 
@@ -24,5 +25,12 @@ void dequantize_block(const BlockQ6_K& block, float* out);
 void dequantize_block(const BlockIQ4_XS& block, float* out);
 void dequantize_block(const BlockTQ1_0& block, float* out);
 void dequantize_block(const BlockTQ2_0& block, float* out);
+void dequantize_block(const BlockIQ2_XXS& block, float* out);
+void dequantize_block(const BlockIQ2_XS& block, float* out);
+void dequantize_block(const BlockIQ2_S& block, float* out);
+void dequantize_block(const BlockIQ3_XXS& block, float* out);
+void dequantize_block(const BlockIQ3_S& block, float* out);
+void dequantize_block(const BlockIQ1_S& block, float* out);
+void dequantize_block(const BlockIQ1_M& block, float* out);
 
 }  // namespace galley

@@ -9,6 +9,7 @@
 //   4 bits: eight steps (a whole block) stay below 30,481
 //   5 bits: four, below 31,497
 //   6 bits: two, below 32,005
+//   7 bits: one, below 32,259
 // 8 bits don't fit at all: they are cut in two planes of 4 bits, code + 128 = 16 high + low.
 #pragma once
 
@@ -34,6 +35,7 @@ struct Products {
 
 template <class Traits>
 inline constexpr int kStepsIn16Bits = Traits::kBits == 8   ? 8
+                                      : Traits::kBits == 7 ? 1
                                       : Traits::kHasScales ? (Traits::kBits == 6 ? 2 : 4)
                                       : Traits::kBits == 5 ? 4
                                                            : 8;

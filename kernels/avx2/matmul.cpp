@@ -1,6 +1,7 @@
 #include "kernels/avx2/block_isa.h"
 #include "kernels/avx2/matmul_float.h"
 #include "kernels/block_matmul.h"
+#include "kernels/grid_matmul.h"
 #include "kernels/matmul_types.h"
 #include "tensor/dtype_enum.h"
 
@@ -40,6 +41,14 @@ void matmul(const MatmulArgs& args, Part part) {
     case DType::kF16:
     case DType::kBF16:
       return matmul_float(args, part);
+    case DType::kIQ2_XXS:
+    case DType::kIQ2_XS:
+    case DType::kIQ2_S:
+    case DType::kIQ3_XXS:
+    case DType::kIQ3_S:
+    case DType::kIQ1_S:
+    case DType::kIQ1_M:
+      return grid_matmul<BlockIsa>(args, part);
     default:
       no_matmul_for(args.type);
   }

@@ -202,6 +202,7 @@ using EightBits = ProductsOf<WeightTraits<BlockQ8_0>>;
 using TwoBitsScales = ProductsOf<WeightTraits<BlockQ2_K>>;
 using ThreeBitsScales = ProductsOf<WeightTraits<BlockQ3_K>>;
 using SixBitsScales = ProductsOf<WeightTraits<BlockQ6_K>>;
+using SevenBitsScales = ProductsOf<WeightTraits<BlockGrid>>;
 GALLEY_INSTANTIATE(FourBits)
 GALLEY_INSTANTIATE(FourBitsMinimum)
 GALLEY_INSTANTIATE(FiveBits)
@@ -210,6 +211,7 @@ GALLEY_INSTANTIATE(EightBits)
 GALLEY_INSTANTIATE(TwoBitsScales)
 GALLEY_INSTANTIATE(ThreeBitsScales)
 GALLEY_INSTANTIATE(SixBitsScales)
+GALLEY_INSTANTIATE(SevenBitsScales)
 #undef GALLEY_INSTANTIATE
 
 }  // namespace galley::kernels::avx2

@@ -65,6 +65,8 @@ inline RowLanes lookup(const std::int8_t (&table)[16], RowLanes bytes) {
   const __m128i t = _mm_loadu_si128(reinterpret_cast<const __m128i*>(table));
   return {_mm512_shuffle_epi8(_mm512_broadcast_i32x4(t), bytes.v)};
 }
+// The same bits as a float.
+inline RowFloats as_floats(RowLanes a) { return {_mm512_castsi512_ps(a.v)}; }
 inline RowFloats to_float(RowLanes a) { return {_mm512_cvtepi32_ps(a.v)}; }
 // The F16 in the low half of each lane.
 inline RowFloats half_to_float(RowLanes a) { return {_mm512_cvtph_ps(_mm512_cvtepi32_epi16(a.v))}; }

@@ -8,6 +8,7 @@
 #include <cstdint>
 
 #include "tensor/blocks.h"
+#include "tensor/blocks_grid.h"
 
 namespace galley::kernels::scalar {
 
@@ -67,5 +68,12 @@ BlockCodes unpack(const BlockQ6_K& block, int g);
 BlockCodes unpack(const BlockIQ4_XS& block, int g);
 BlockCodes unpack(const BlockTQ1_0& block, int g);
 BlockCodes unpack(const BlockTQ2_0& block, int g);
+BlockCodes unpack(const BlockIQ2_XXS& block, int g);
+BlockCodes unpack(const BlockIQ2_XS& block, int g);
+BlockCodes unpack(const BlockIQ2_S& block, int g);
+BlockCodes unpack(const BlockIQ3_XXS& block, int g);
+BlockCodes unpack(const BlockIQ3_S& block, int g);
+BlockCodes unpack(const BlockIQ1_S& block, int g);
+BlockCodes unpack(const BlockIQ1_M& block, int g);
 
 }  // namespace galley::kernels::scalar

@@ -3,6 +3,7 @@
 
 #include "kernels/matmul_types.h"
 #include "tensor/blocks.h"
+#include "tensor/blocks_grid.h"
 
 namespace galley::kernels::scalar {
 
@@ -38,6 +39,20 @@ decltype(auto) with_block_type(DType type, F f) {
       return f(BlockTQ1_0{});
     case DType::kTQ2_0:
       return f(BlockTQ2_0{});
+    case DType::kIQ2_XXS:
+      return f(BlockIQ2_XXS{});
+    case DType::kIQ2_XS:
+      return f(BlockIQ2_XS{});
+    case DType::kIQ2_S:
+      return f(BlockIQ2_S{});
+    case DType::kIQ3_XXS:
+      return f(BlockIQ3_XXS{});
+    case DType::kIQ3_S:
+      return f(BlockIQ3_S{});
+    case DType::kIQ1_S:
+      return f(BlockIQ1_S{});
+    case DType::kIQ1_M:
+      return f(BlockIQ1_M{});
     default:
       no_matmul_for(type);
   }

@@ -5,11 +5,14 @@
 
 #include <cmath>
 
+#include "kernels/grid_rows.h"
 #include "tensor/dequantize.h"
 #include "tensor/quantize.h"
 
 namespace galley::glass {
 namespace {
+
+using kernels::has_grid;
 
 class EveryType : public testing::TestWithParam<DType> {};
 
@@ -44,11 +47,13 @@ TEST_P(EveryType, FieldsGiveTheWeights) {
   for (std::size_t i = 0; i < values.size(); ++i)
     values[i] = std::sin(static_cast<float>(i) * 1.7f) * (i % 64 < 32 ? 0.3f : 1.0f) + 0.2f;
   std::vector<std::byte> bytes(static_cast<std::size_t>(info.block_bytes));
-  if (info.type == DType::kTQ1_0 || info.type == DType::kTQ2_0) {
-    // There is no quantizer for these: any bytes will do, with d = 0.5 at the end.
+  const bool has_quantizer = info.name.substr(0, 2) != "TQ" && !has_grid(info.type);
+  if (!has_quantizer) {
+    // Any bytes will do, with d = 0.5.
     for (std::size_t i = 0; i < bytes.size(); ++i) bytes[i] = static_cast<std::byte>(i * 37 % 243);
-    bytes[bytes.size() - 2] = std::byte{0x00};
-    bytes[bytes.size() - 1] = std::byte{0x38};
+    const std::size_t d = has_grid(info.type) && info.type != DType::kIQ1_M ? 0 : bytes.size() - 2;
+    bytes[d] = std::byte{0x00};
+    bytes[d + 1] = std::byte{0x38};
   } else {
     quantize_row(info.type, values, bytes.data());
   }
@@ -90,7 +95,9 @@ INSTANTIATE_TEST_SUITE_P(Types, EveryType,
                          testing::Values(DType::kQ4_0, DType::kQ4_1, DType::kQ5_0, DType::kQ5_1,
                                          DType::kQ8_0, DType::kQ2_K, DType::kQ3_K, DType::kQ4_K,
                                          DType::kQ5_K, DType::kQ6_K, DType::kIQ4_NL, DType::kIQ4_XS,
-                                         DType::kTQ1_0, DType::kTQ2_0),
+                                         DType::kTQ1_0, DType::kTQ2_0, DType::kIQ2_XXS,
+                                         DType::kIQ2_XS, DType::kIQ2_S, DType::kIQ3_XXS,
+                                         DType::kIQ3_S, DType::kIQ1_S, DType::kIQ1_M),
                          [](const auto& param) {
                            return std::string(dtype_info(param.param).name);
                          });

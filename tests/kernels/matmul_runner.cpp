@@ -7,6 +7,7 @@
 
 #include "kernels/scalar/block_codes.h"
 #include "tensor/blocks.h"
+#include "tensor/blocks_grid.h"
 #include "tensor/dequantize.h"
 #include "tensor/half.h"
 
@@ -33,6 +34,13 @@ std::vector<std::size_t> half_offsets(DType type) {
       return {offsetof(BlockQ3_K, d)};
     case DType::kQ6_K:
       return {offsetof(BlockQ6_K, d)};
+    case DType::kIQ2_XXS:
+    case DType::kIQ2_XS:
+    case DType::kIQ2_S:
+    case DType::kIQ3_XXS:
+    case DType::kIQ3_S:
+    case DType::kIQ1_S:
+      return {0};
     case DType::kTQ1_0:
       return {offsetof(BlockTQ1_0, d)};
     case DType::kTQ2_0:
@@ -47,6 +55,17 @@ void put(std::vector<std::byte>& bytes, std::size_t offset, T value) {
   std::memcpy(bytes.data() + offset, &value, sizeof(T));
 }
 
+// The scale of an IQ1_M block lies in the upper four bits of four halfwords.
+void set_iq1_m_scale(std::byte* bytes, std::uint16_t d) {
+  BlockIQ1_M block;
+  std::memcpy(&block, bytes, sizeof block);
+  for (int i = 0; i < 4; ++i) {
+    const int nibble = d >> (4 * i) & 15;
+    block.scales[i] = static_cast<std::uint16_t>((block.scales[i] & 0x0fff) | nibble << 12);
+  }
+  std::memcpy(bytes, &block, sizeof block);
+}
+
 }  // namespace
 
 void set_scales(Weights& w, const std::function<float()>& next) {
@@ -55,6 +74,7 @@ void set_scales(Weights& w, const std::function<float()>& next) {
     for (const std::size_t offset : half_offsets(w.type)) {
       put(w.bytes, block + offset, float_to_half(next()));
     }
+    if (w.type == DType::kIQ1_M) set_iq1_m_scale(w.bytes.data() + block, float_to_half(next()));
     if (w.type == DType::kF32) put(w.bytes, block, next());
     if (w.type == DType::kF16) put(w.bytes, block, float_to_half(next()));
     if (w.type == DType::kBF16) put(w.bytes, block, float_to_bf16(next()));

@@ -22,9 +22,10 @@ struct Weights {
 
 // The types there are kernels for.
 inline constexpr DType kMatmulTypes[] = {
-    DType::kF32,  DType::kF16,    DType::kBF16,   DType::kQ4_0,  DType::kQ4_1, DType::kQ5_0,
-    DType::kQ5_1, DType::kQ8_0,   DType::kQ2_K,   DType::kQ3_K,  DType::kQ4_K, DType::kQ5_K,
-    DType::kQ6_K, DType::kIQ4_NL, DType::kIQ4_XS, DType::kTQ1_0, DType::kTQ2_0};
+    DType::kF32,    DType::kF16,    DType::kBF16,    DType::kQ4_0,  DType::kQ4_1,  DType::kQ5_0,
+    DType::kQ5_1,   DType::kQ8_0,   DType::kQ2_K,    DType::kQ3_K,  DType::kQ4_K,  DType::kQ5_K,
+    DType::kQ6_K,   DType::kIQ4_NL, DType::kIQ4_XS,  DType::kTQ1_0, DType::kTQ2_0, DType::kIQ2_XXS,
+    DType::kIQ2_XS, DType::kIQ2_S,  DType::kIQ3_XXS, DType::kIQ3_S, DType::kIQ1_S, DType::kIQ1_M};
 
 // Random bytes, but with scales and minimums that are ordinary numbers.
 Weights random_weights(DType type, std::int64_t rows, std::int64_t cols, Random& random);

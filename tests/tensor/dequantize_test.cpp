@@ -39,7 +39,7 @@ TEST(Dequantize, EqualsEveryGoldenTensorBitForBit) {
     EXPECT_EQ(first_difference(dequantize(tensor), test::read_f32(golden)), -1) << tensor.name;
     ++n_compared;
   }
-  EXPECT_EQ(n_compared, 33);  // 17 quantized, 14 random bits, 2 with all patterns
+  EXPECT_EQ(n_compared, 47);  // 24 quantized, 21 random bits, 2 with all patterns
 }
 
 // The comparison above must see what a wrong dequantization gets wrong.

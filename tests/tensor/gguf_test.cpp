@@ -200,10 +200,10 @@ TEST(Gguf, AFileWithoutTensorsMayEndAfterItsMetadata) {
 TEST(Gguf, TypesWithoutDequantizationAreListedAllTheSame) {
   RawGguf raw;
   const std::uint64_t dims[] = {256};
-  raw.header(1, 0).tensor("t", dims, 16, 0).data(66);
+  raw.header(1, 0).tensor("t", dims, 24, 0).data(256);
   const std::vector<std::byte> bytes = raw.bytes();
-  const GgufFile file = GgufFile::from_memory(bytes, "iq.gguf");
-  EXPECT_EQ(dtype_info(file.tensors()[0].type).name, "IQ2_XXS");
+  const GgufFile file = GgufFile::from_memory(bytes, "i8.gguf");
+  EXPECT_EQ(dtype_info(file.tensors()[0].type).name, "I8");
   EXPECT_FALSE(dtype_info(file.tensors()[0].type).is_supported);
 }
 

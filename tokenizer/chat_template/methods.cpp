@@ -65,7 +65,8 @@ Value dict_copy(const Value& self, const Arguments& arguments) {
 Value integer_bit_length(const Value& self, const Arguments& arguments) {
   check_no_arguments("the method bit_length", arguments);
   const auto value = static_cast<std::uint64_t>(self.as_integer());
-  return Value::integer(std::bit_width(self.as_integer() < 0 ? 0 - value : value));
+  return Value::integer(
+      static_cast<std::int64_t>(std::bit_width(self.as_integer() < 0 ? 0 - value : value)));
 }
 
 Value integer_bit_count(const Value& self, const Arguments& arguments) {

@@ -10,6 +10,7 @@
 #include "kernels/weight_traits.h"
 #include "tensor/dequantize.h"
 #include "tensor/error.h"
+#include "tensor/grid_codes.h"
 #include "tensor/half.h"
 #include "tensor/k_scales.h"
 
@@ -224,6 +225,30 @@ void describe(const BlockTQ2_0& b, BlockFields& out) {
   f.half("d", b.d, kScaleOfBlock);
   f.per_weight("qs", b.qs, "two bits for each weight", whole);
   f.codes("q - 1");
+}
+
+// The types with codebooks: what is looked up, not where its bits lie (tensor/blocks_grid.h).
+template <class Block>
+requires requires(Block b) { grid_codes(b, 0); }
+void describe(const Block& b, BlockFields& out) {
+  const bool in_eighths = out.type == DType::kIQ1_S || out.type == DType::kIQ1_M;
+  out.formula = "w = d * scale * level";
+  BlockField d = {"d", "the F16 scale, with the constant of the type", 0, 0, {}, false};
+  BlockField scales = {"scales", "2 s + 1, s of three or four bits", 0, 0, {}, true};
+  BlockField codes = {"code",
+                      in_eighths ? "the level: 8 times -1, 0 or 1 of the codebook, plus or minus 1"
+                                 : "the level of the codebook, with the weight's sign",
+                      0,
+                      static_cast<int>(sizeof(Block)),
+                      {},
+                      true};
+  for (int g = 0; g < 8; ++g) {
+    const GridCodes group = grid_codes(b, g);
+    d.values.assign(1, static_cast<double>(group.d));
+    scales.values.insert(scales.values.end(), group.scale, group.scale + 2);
+    codes.values.insert(codes.values.end(), group.code, group.code + 32);
+  }
+  out.fields = {d, scales, codes};
 }
 
 // Sign, exponent and fraction of a float with `n_exponent` and `n_fraction` bits.

@@ -1,0 +1,31 @@
+// The types with codebooks: tensor/grid_codes.h looks the weights up.
+#include <cstring>
+
+#include "kernels/scalar/block_codes.h"
+#include "tensor/grid_codes.h"
+
+namespace galley::kernels::scalar {
+namespace {
+
+// |isum| <= 32 * 62 * 31 * 127 < 2^24
+template <class Block>
+BlockCodes unpack_group(const Block& block, int g) {
+  const GridCodes group = grid_codes(block, g);
+  BlockCodes out;
+  std::memcpy(out.code, group.code, sizeof out.code);
+  for (int half = 0; half < 2; ++half) out.scale[half] = group.scale[half];
+  out.d = group.d;
+  return out;
+}
+
+}  // namespace
+
+BlockCodes unpack(const BlockIQ2_XXS& block, int g) { return unpack_group(block, g); }
+BlockCodes unpack(const BlockIQ2_XS& block, int g) { return unpack_group(block, g); }
+BlockCodes unpack(const BlockIQ2_S& block, int g) { return unpack_group(block, g); }
+BlockCodes unpack(const BlockIQ3_XXS& block, int g) { return unpack_group(block, g); }
+BlockCodes unpack(const BlockIQ3_S& block, int g) { return unpack_group(block, g); }
+BlockCodes unpack(const BlockIQ1_S& block, int g) { return unpack_group(block, g); }
+BlockCodes unpack(const BlockIQ1_M& block, int g) { return unpack_group(block, g); }
+
+}  // namespace galley::kernels::scalar
