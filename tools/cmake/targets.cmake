@@ -49,3 +49,10 @@ function(galley_test name)
     GALLEY_SOURCE_DIR="${PROJECT_SOURCE_DIR}" GALLEY_BINARY="$<TARGET_FILE_DIR:test_${name}>/galley")
   gtest_discover_tests(test_${name} TEST_PREFIX ${name}. DISCOVERY_TIMEOUT 60 PROPERTIES TIMEOUT 300)
 endfunction()
+
+# The commit that benchmarks record, as of the last time CMake ran.
+execute_process(COMMAND git -C ${PROJECT_SOURCE_DIR} describe --always --dirty
+  OUTPUT_VARIABLE GALLEY_COMMIT OUTPUT_STRIP_TRAILING_WHITESPACE ERROR_QUIET)
+if(NOT GALLEY_COMMIT)
+  set(GALLEY_COMMIT unknown)
+endif()
