@@ -152,8 +152,15 @@ Arithmetic arithmetic_of(DType weight_type, Isa isa) {
   if (isa == Isa::kAvx512) return Arithmetic::kInt8;
   switch (weight_type) {
     case DType::kQ8_0:
-    case DType::kIQ4_NL:  // its 4 bits stand for values of 8
+    case DType::kIQ4_NL:  // few bits that stand for values of 8
     case DType::kIQ4_XS:
+    case DType::kIQ1_S:
+    case DType::kIQ1_M:
+    case DType::kIQ2_XXS:
+    case DType::kIQ2_XS:
+    case DType::kIQ2_S:
+    case DType::kIQ3_XXS:
+    case DType::kIQ3_S:
       return Arithmetic::kInt8;
     default:
       return Arithmetic::kInt4;
