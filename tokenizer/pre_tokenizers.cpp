@@ -110,6 +110,26 @@ constexpr Pattern kDeepseekLlm[] = {
 #define JAPANESE R"([\x{4E00}-\x{9FA5}\x{3040}-\x{30FF}]+)"
 constexpr Pattern kDeepseekV3[] = {R"(\p{N}{1,3})", JAPANESE,
                                    DEEPSEEK_WORD R"([\r\n]*|)" LINES_AND_SPACES};
+// Digits in threes from the right: 1 234 567. A digit after a digit is where the run has been cut
+// already, so that no digit of a long run is looked at more than twice.
+#define DIGITS_FROM_RIGHT R"((?<=\p{N})\p{N}{3}|\p{N}{1,3}(?=(?:\p{N}{3})*+(?!\p{N})))"
+constexpr Pattern kAfmoe[] = {
+    DIGITS_FROM_RIGHT,
+    R"([\x{4E00}-\x{9FFF}\x{3400}-\x{4DBF}\x{F900}-\x{FAFF}\x{3040}-\x{30FF}\x{FF65}-\x{FF9F})"
+    R"(\x{2F00}-\x{2FDF}\x{E40}-\x{E7F}\x{E80}-\x{EFF}\x{1780}-\x{17FF}\x{1000}-\x{109F})"
+    R"(\x{AA60}-\x{AA7F}\x{A9E0}-\x{A9FF}\x{AC00}-\x{D7AF}\x{1100}-\x{11FF}]+)",
+    DEEPSEEK_WORD R"([\r\n]*|)" LINES_AND_SPACES};
+// Words with their marks; llama.cpp does not tell cases apart here.
+#define MARKED_WORD R"([^\r\n\p{L}\p{N}]?[\p{L}\p{M}]+)" CONTRACTION "?"
+constexpr Pattern kTinyAya[] = {DIGITS_FROM_RIGHT,
+                                MARKED_WORD R"(|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n/]*|)"  //
+                                LINES_AND_SPACES};
+// Korean, signs, Bopomofo, and Chinese with Japanese, each apart.
+constexpr Pattern kYoutu[] = {
+    R"([\x{AC00}-\x{D7A3}\x{3131}-\x{318E}]+)"
+    R"(|[\x{FF01}\x{2026}\x{201C}\x{201D}\x{2018}\x{2019}\x{2014}\x{FF1A}\x{FF1B}\x{FF0C})"
+    R"(\x{3001}-\x{303F}\x{FE30}-\x{FE4F}]+|[\x{3105}-\x{312F}]+|)" JAPANESE,
+    MARKED_WORD R"(|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n/]*|)" LINES_AND_SPACES};
 constexpr Pattern kSpark[] = {R"(\p{N}{1,3})", JAPANESE, DEEPSEEK_WORD R"(|[\r\n]|)" SPACES,
                               R"(\p{N})"};
 
@@ -137,6 +157,7 @@ constexpr PreTokenizer kPreTokenizers[] = {
     {"starcoder", kSingleDigits},
     {"refact", kSingleDigits},
     {"command-r", kSingleDigits},
+    {"cohere2_moe", kSingleDigits},
     {"smollm", kSingleDigits},
     {"codeshell", kSingleDigits},
     {"exaone", kSingleDigits},
@@ -164,6 +185,7 @@ constexpr PreTokenizer kPreTokenizers[] = {
     {"grok-2", kQwen2},
     {"kormo", kQwen2},
     {"f2llmv2", kQwen2},
+    {"openpangu", kQwen2},
     {"qwen35", kQwen35},
     {"ufakzeka", kNoContractions},
     {"minicpm5", kMinicpm5, true},
@@ -193,6 +215,10 @@ constexpr PreTokenizer kPreTokenizers[] = {
     {"hunyuan-dense", kDeepseekV3},
     {"joyai-llm", kDeepseekV3},
     {"spark2_5", kSpark},
+    {"afmoe", kAfmoe},
+    {"tiny_aya", kTinyAya},
+    {"cohere2moe", kTinyAya},
+    {"youtu", kYoutu, true},
 };
 
 }  // namespace

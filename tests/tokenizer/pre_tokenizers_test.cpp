@@ -115,6 +115,15 @@ TEST(PreTokenizers, Others) {
   EXPECT_EQ(words_of("jais-2", "a!\n  \n b"), (Strings{"a", "!\n", "  \n", " b"}));
 }
 
+TEST(PreTokenizers, DigitsInThreesFromTheRight) {
+  EXPECT_EQ(words_of("tiny_aya", "pay 1234567's 12"),
+            (Strings{"pay", " ", "1", "234", "567", "'s", " ", "12"}));
+  EXPECT_EQ(words_of("afmoe", "12345 123\u4E16a"),
+            (Strings{"12", "345", " ", "123", "\u4E16", "a"}));
+  EXPECT_EQ(words_of("youtu", "\u4E16\uFF0C\uAC00ab's 12"),
+            (Strings{"\u4E16", "\uFF0C", "\uAC00", "ab's", " ", "1", "2"}));
+}
+
 TEST(PreTokenizers, NewCharactersCountAsWhatTheyAre) {
   // A letter of Unicode 15.0 (CJK extension H), a digit of 15.0, U+180E, which is no space.
   EXPECT_EQ(words_of("llama-bpe", "a\U00031350b \U0001D2C0"),

@@ -227,16 +227,13 @@ struct Scoped {  // {% generation %}: renders its body
   Block body;
   Frame frame;
 };
-struct Do {
-  ExprPtr value;
-};
 struct Break {};
 struct Continue {};
 
 struct Stmt {
   Position at;
   std::variant<Literal, Output, If, For, Set, SetBlock, Macro, CallBlock, FilterBlock, With, Scoped,
-               Do, Break, Continue>
+               Break, Continue>
       node;
 };
 

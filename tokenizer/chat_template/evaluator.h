@@ -102,7 +102,6 @@ class Evaluator {
   Flow visit(const FilterBlock& node);
   Flow visit(const With& node);
   Flow visit(const Scoped& node);
-  Flow visit(const Do& node);
   Flow visit(const Break&) { return Flow::kBreak; }
   Flow visit(const Continue&) { return Flow::kContinue; }
 

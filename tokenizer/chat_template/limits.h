@@ -21,7 +21,7 @@ inline constexpr int kMaxValueDepth = 128;          // lists in lists, filters o
 inline constexpr std::int64_t kMaxRange = 100'000;  // as in Jinja's sandbox
 inline constexpr std::size_t kMaxLiveBytes = std::size_t{256} << 20;
 inline constexpr std::size_t kMaxTextBytes = std::size_t{64} << 20;  // of any one text
-inline constexpr std::uint64_t kMaxSteps = 100'000'000;
+inline constexpr std::uint64_t kMaxSteps = 25'000'000;
 inline constexpr std::size_t kBytesPerStep = 64;  // copying or searching this much is one step
 
 // Something that may come to hold a reference to itself (a namespace, the variables of a macro)

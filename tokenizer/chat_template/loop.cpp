@@ -4,12 +4,14 @@
 
 #include "tokenizer/chat_template/arguments.h"
 #include "tokenizer/chat_template/fault.h"
+#include "tokenizer/chat_template/limits.h"
 #include "tokenizer/chat_template/objects.h"
 #include "tokenizer/chat_template/operators.h"
 
 namespace galley::chat {
 
 std::optional<Value> Loop::advance() {
+  spend_steps(1);  // an empty body takes time as well
   std::optional<Value> item = has_peeked_ ? std::move(peeked_) : items_();
   has_peeked_ = false;
   peeked_.reset();

@@ -76,7 +76,6 @@ class Search {
     block(node.body);
   }
   void visit(const Scoped& node) { block(node.body); }
-  void visit(const Do& node) { expression(node.value); }
   void visit(const Literal&) {}
   void visit(const Break&) {}
   void visit(const Continue&) {}

@@ -129,7 +129,6 @@ class StatementParser {
     if (tag == "filter") return add(block, at, filter_block());
     if (tag == "with") return add(block, at, with_statement());
     if (tag == "generation") return add(block, at, Scoped{outside_loops("endgeneration"), {}});
-    if (tag == "do") return add(block, at, Do{expressions_.tuple()});
     if (tag == "print") return add(block, at, print_statement());
     if (tag == "break" || tag == "continue") {
       if (loop_depth_ == 0) throw Fault("'" + tag + "' outside of a loop", at);

@@ -198,7 +198,6 @@ class Collector {
   void visit(const With& node) {
     for (const auto& [target, value] : node.assignments) expression(value);
   }
-  void visit(const Do& node) { expression(node.value); }
   void visit(const Literal&) {}
   void visit(const Scoped&) {}
   void visit(const Break&) {}
@@ -397,7 +396,6 @@ class Resolver {
     macro(*node.caller, scope);
   }
 
-  void visit(Do& node, const Scope& scope) { expression(node.value, scope); }
   void visit(Literal&, const Scope&) {}
   void visit(Break&, const Scope&) {}
   void visit(Continue&, const Scope&) {}

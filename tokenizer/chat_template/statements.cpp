@@ -188,11 +188,6 @@ Evaluator::Flow Evaluator::visit(const Scoped& node) {
   return flow;
 }
 
-Evaluator::Flow Evaluator::visit(const Do& node) {
-  evaluate(*node.value);
-  return Flow::kNormal;
-}
-
 // ---- loops ----
 
 Evaluator::Flow Evaluator::visit(const For& node) {
