@@ -120,7 +120,10 @@ TokenId Sampler::run(std::span<const float> logits, SampleSteps* steps) {
       if (c.p > 0) chosen = c.id;  // the last possible one, should rounding leave the draw above
       if (sum > draw * total) break;
     }
-    if (steps) steps->draw = draw;
+    if (steps) {
+      steps->draw = draw;
+      steps->drawn_from = candidates_.items();
+    }
   }
   if (steps) steps->chosen = chosen;
   return chosen;

@@ -52,6 +52,9 @@ struct SampleSteps {
   };
   std::vector<Stage> stages;
   double draw = 0;  // the random number in [0, 1) that decided; not used when greedy
+  // What it was drawn from, in that order, with probabilities; empty when greedy. The first whose
+  // running sum exceeds draw * (the sum of all) is chosen.
+  std::vector<Candidate> drawn_from;
   TokenId chosen = 0;
 };
 

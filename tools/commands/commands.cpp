@@ -12,6 +12,7 @@ constexpr Command kCommands[] = {
     {"perplexity", "how well a model predicts a text", set_up_perplexity},
     {"quantize", "make a model file smaller", set_up_quantize},
     {"bench", "measure prefill and decode speed", set_up_bench},
+    {"explain", "the story of one token, with the numbers of this run", set_up_explain},
     {"models", "the models built into this program", set_up_models},
 };
 

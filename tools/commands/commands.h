@@ -22,6 +22,7 @@ Action set_up_logits(CommandLine& line);
 Action set_up_perplexity(CommandLine& line);
 Action set_up_quantize(CommandLine& line);
 Action set_up_bench(CommandLine& line);
+Action set_up_explain(CommandLine& line);
 Action set_up_models(CommandLine& line);
 
 struct Command {

@@ -67,6 +67,9 @@ nlohmann::ordered_json to_json(const Explanation& explanation);
 std::string float_text(float x);
 // Shorter, for reading: six digits.
 std::string short_text(double x);
+// `text` cut at spaces into lines of `width` columns (a longer word has its own), each after
+// `indent` spaces.
+std::string wrapped(const std::string& text, std::size_t indent, std::size_t width);
 // `x` as JSON: a number, or "nan", "inf", "-inf".
 nlohmann::ordered_json json_number(double x);
 
