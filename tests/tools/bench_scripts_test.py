@@ -67,7 +67,7 @@ class ComparePeers(unittest.TestCase):
         galley = self.program("galley", "new", 1)
         return subprocess.run(
             [BENCH / "compare_peers", "--galley", galley, "-m", self.model, "-p", "64", "-n", "8",
-             "--rounds", "2", *arguments], capture_output=True, text=True)
+             "--rounds", "2", "--prefix", "env", *arguments], capture_output=True, text=True)
 
     def test_ratios_in_every_dialect(self):
         peers = []
