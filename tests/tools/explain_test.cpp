@@ -90,6 +90,25 @@ TEST(Explain, OneStop) {
   EXPECT_EQ(none.n_error_lines(), 1u);
 }
 
+TEST(Explain, OneNumber) {
+  const std::string cell = "blk.1.ffn_up[-1, 17]";
+  const Outcome text = run_galley({"explain", "-p", "The cat", "--cell", cell});
+  ASSERT_EQ(text.exit_code, 0) << text.err;
+  expect_readable(text.out);
+  EXPECT_NE(text.out.find("the same bits"), std::string::npos);
+  const Outcome all = run_galley({"explain", "-p", "The cat", "--cell", cell, "--all"});
+  EXPECT_GT(all.out.size(), text.out.size());
+  // Over several batches it is the same number.
+  const Outcome one = run_galley({"explain", "-p", "The cat", "--cell", cell, "--json"});
+  const Outcome two = run_galley({"explain", "-p", "The cat", "--cell", cell, "-b", "2", "--json"});
+  EXPECT_EQ(one.json()["same_bits"], true);
+  EXPECT_EQ(one.json()["engine_bits"], two.json()["engine_bits"]);
+  const Outcome wrong = run_galley({"explain", "-p", "The cat", "--cell", "blk.1.fn_up[0, 0]"});
+  EXPECT_EQ(wrong.exit_code, 2);
+  EXPECT_NE(wrong.err.find("did you mean 'blk.1.ffn_up'"), std::string::npos) << wrong.err;
+  EXPECT_EQ(run_galley({"explain", "-p", "The cat", "--all"}).exit_code, 2);
+}
+
 // Models without a vocabulary, with learned positions, experts, windows or a single token.
 TEST(Explain, EveryKindOfModel) {
   const TempFolder folder;

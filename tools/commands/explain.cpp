@@ -20,6 +20,8 @@ struct ExplainOptions {
   ContextOptions context;
   SamplingOptions sampling;
   std::int64_t stop = 0;
+  std::string cell;
+  bool all = false;
   bool json = false;
 };
 
@@ -90,11 +92,33 @@ std::string headline(const Tale& tale) {
          human_count(tale.model->n_parameters()) + " parameters).\n";
 }
 
+// One number of the prompt's pass instead of the story.
+void explain_one(const ExplainOptions& options) {
+  const SessionOptions session_options = options.context.session_options();
+  const std::shared_ptr<const Model> model = options.model.need_model();
+  const Prompt prompt = options.prompt.read(*model);
+  Session session(model, session_options);
+  const auto n_tokens = static_cast<std::int64_t>(prompt.ids.size());
+  check_prompt_fits(n_tokens, session.n_context());
+  // What lies before the last batch is cached; of that batch all is recorded.
+  const std::int64_t n_before = (n_tokens - 1) / session.n_batch() * session.n_batch();
+  const std::span<const TokenId> ids(prompt.ids);
+  if (n_before > 0) prefill(session, ids.first(static_cast<std::size_t>(n_before)));
+  glass::Recorder recorder;
+  session.set_observer(&recorder);
+  session.forward(ids.subspan(static_cast<std::size_t>(n_before)));
+  const glass::Explanation e = glass::explain_cell(recorder.records().back(), options.cell);
+  if (options.json) return write_json(glass::to_json(e));
+  write_out(glass::to_text(e, {.all = options.all}));
+}
+
 void explain(const ExplainOptions& options) {
   if (options.stop < 0 || options.stop > kStops)
     throw Error(ErrorKind::kUsage, "--stop is " + std::to_string(options.stop) +
                                        ", expected from 1 to " + std::to_string(kStops) +
                                        ", or 0 for all");
+  if (!options.cell.empty()) return explain_one(options);
+  if (options.all) throw Error(ErrorKind::kUsage, "--all needs --cell; it shows all of its steps");
   const Tale tale = run_tale(options);
   Json stops = Json::array();
   const Style style = stdout_style();
@@ -194,11 +218,16 @@ Action set_up_explain(CommandLine& line) {
   o->model.add_to(line);
   o->prompt.add_to(line);
   line.integer("--stop", o->stop, "tell only this stop, from 1 to 12; 0: all");
+  line.text("--cell", o->cell, "NAME[ROW, COLUMN]",
+            "explain this one number instead: each step that leads to it");
+  line.flag("--all", o->all, "with --cell: all steps and all numbers");
+  line.only_one_of({"--stop", "--cell"});
   o->sampling.add_to(line);
   o->context.add_to(line);
   line.flag("--json", o->json, "print the facts as one JSON object");
   line.examples({"explain -p \"Once upon a time\"",
-                 "explain -m model.gguf -p \"The cat sat on the\" --stop 7"});
+                 "explain -m model.gguf -p \"The cat sat on the\" --stop 7",
+                 "explain -p \"Once upon a time\" --cell \"blk.0.ffn_up[-1, 17]\""});
   return [o] { explain(*o); };
 }
 

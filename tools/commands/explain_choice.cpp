@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "model/op_table.h"
+#include "tensor/message.h"
 #include "tools/commands/explain_story.h"
 #include "tools/glass/logit_lens.h"
 #include "tools/output.h"
@@ -127,8 +128,9 @@ Stop tell_logits(const Tale& tale) {
   }
   double shown = 0;
   for (const glass::Guess& g : best) shown += static_cast<double>(g.p);
-  t.say(format("Together %.1f %%; the other %zu tokens share the rest.", 100 * shown,
-               logits.size() - best.size()));
+  if (logits.size() > best.size())
+    t.say(format("Together %.1f %%; the other %zu tokens share the rest.", 100 * shown,
+                 logits.size() - best.size()));
   t.fact("vocabulary", logits.size()).fact("best", std::move(list)).fact("lowest", *low);
   return t.take();
 }
@@ -175,8 +177,10 @@ Stop tell_next(const Tale& tale) {
              human_count(cost.macs).c_str(), human_bytes(cost.weight_bytes).c_str(),
              human_bytes(cost.cache_bytes).c_str()));
   if (tale.next_s > 0)
-    t.say(format("On this computer it took %.3g ms, which would be %.3g tokens in a second.",
-                 1e3 * tale.next_s, 1 / tale.next_s));
+    t.say(format("On this computer it took %.3g ms, which would be ", 1e3 * tale.next_s) +
+          (tale.next_s < 0.1 ? with_commas(static_cast<std::uint64_t>(1 / tale.next_s))
+                             : format("%.1f", 1 / tale.next_s)) +
+          " tokens in a second.");
   t.fact("id", id)
       .fact("text", tale.token_text(id))
       .fact("ends", ends)

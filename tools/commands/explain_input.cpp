@@ -145,7 +145,8 @@ Stop tell_embedding(const Tale& tale) {
         " for each number. The first one is made of:");
   std::string parts;
   for (const glass::Operand& o : step.operands)
-    parts += (parts.empty() ? "" : ", ") + o.name + " = " + glass::short_text(o.values[0]);
+    parts += (parts.empty() ? "" : ", ") + o.name + " = " +
+             (o.is_integer ? format("%.0f", o.values[0]) : glass::short_text(o.values[0]));
   t.line(parts).line(step.formula + " = " + glass::short_text(step.result));
   t.fact("id", id)
       .fact("table", table.name)
@@ -170,11 +171,10 @@ Stop tell_norm(const Tale& tale) {
     return length_of(v) / std::sqrt(static_cast<double>(v.size()));
   };
   const bool is_rms = op->kind == OpKind::kRmsNorm;
-  t.say(format("Vectors grow and shrink on their way. Before a part of the model works on one, a "
-               "norm divides it by its own size (%s) and multiplies each number by a learned "
-               "weight. This is %s:",
-               is_rms ? "the root of the mean square" : "after taking away the mean, the spread",
-               op->name.c_str()))
+  t.say("Vectors grow and shrink on their way. Before a part of the model works on one, a norm " +
+        std::string(is_rms ? "divides it by its own size, the root of the mean square,"
+                           : "takes away its mean, divides it by its spread") +
+        " and multiplies each number by a learned weight. This is " + op->name + ":")
       .line("before   " + first_numbers(x, 6))
       .line("after    " + first_numbers(y, 6))
       .line(format("root of the mean square: %.4g before, %.4g after", root_mean(x), root_mean(y)));

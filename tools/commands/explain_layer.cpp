@@ -28,7 +28,7 @@ void show_block(const glass::Explanation& e, const Tensor& weight, Teller& t) {
   const std::string type(dtype_info(weight.type).name);
   if (!kernels::uses_quantized_rows(weight.type)) {
     t.say("The weights are stored as " + type +
-          ", so that is what happens: products are added up, in sixteen partial sums.");
+          ". The products are added up in sixteen partial sums; the first takes");
     t.line("weights  " + operand_text(step, "w", 6)).line("inputs   " + operand_text(step, "x", 6));
     return;
   }
