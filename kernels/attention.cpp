@@ -14,6 +14,10 @@ namespace {
 // many rows. Enough to make loading a block of keys and values as floats cheap, few enough for
 // their queries and outputs to stay in the second-level cache.
 constexpr std::int64_t kTileRows = 64;
+constexpr std::int64_t kCacheLine = 64;
+
+// The most positions whose keys are turned at once.
+constexpr std::int64_t kMostTurned = 16;
 
 std::int64_t padded(std::int64_t columns) {
   return (columns + kColumnStep - 1) / kColumnStep * kColumnStep;
@@ -29,7 +33,8 @@ struct Layout {
   std::int64_t o = q + kTileRows * k_columns;
   std::int64_t p = o + kTileRows * v_columns;
   std::int64_t block = p + kTileRows * kAttentionBlock;  // first the keys, then the values
-  std::int64_t m = block + kAttentionBlock * std::max(k_columns, v_columns);
+  std::int64_t turning = block + kAttentionBlock * std::max(k_columns, v_columns);
+  std::int64_t m = turning + kMostTurned * k_columns;
   std::int64_t l = m + kTileRows;
   std::int64_t size = l + kTileRows;
 };
@@ -50,7 +55,7 @@ class TileAttention {
       : args_(args),
         inner_(inner),
         layout_(args.k.head_size, args.v.head_size),
-        shape_{layout_.k_columns, layout_.v_columns, args.scale, args.softcap},
+        shape_{args.k.head_size, layout_.k_columns, layout_.v_columns, args.scale, args.softcap},
         scratch_(reinterpret_cast<float*>(args.scratch)) {}
 
   void run(const Tile& tile) {
@@ -61,12 +66,11 @@ class TileAttention {
          base += kAttentionBlock) {
       // All rows meet the keys, then all meet the values: either fits the first-level cache.
       look_at_block(tile, base);
-      AttentionBlock keys = load(args_.k, tile, base, first, last);
+      const AttentionBlock keys = load_keys(tile, base, first, last);
       for (AttentionRows* rows = groups_; rows < groups_end_; ++rows) {
         inner_.score(shape_, keys, *rows);
-        keys.prefetch = nullptr;
       }
-      AttentionBlock values = load(args_.v, tile, base, first, last);
+      AttentionBlock values = load_values(tile, base, first, last);
       for (const AttentionRows* rows = groups_; rows < groups_end_; ++rows) {
         inner_.weigh(shape_, values, *rows);
         values.prefetch = nullptr;
@@ -122,17 +126,42 @@ class TileAttention {
     return static_cast<std::int32_t>(std::clamp(position - base, std::int64_t{0}, kAttentionBlock));
   }
 
-  // The keys or values of the block from `base` on, of the positions first .. last - 1. Floats
-  // are used where they are, halves too if there are few rows, both in whole steps of columns;
-  // the rest is loaded as floats.
-  AttentionBlock load(const KvTensor& kv, const Tile& tile, std::int64_t base, std::int64_t first,
-                      std::int64_t last) const {
+  // The keys of the block from `base` on, of the positions first .. last - 1 (and some around
+  // them), turned.
+  AttentionBlock load_keys(const Tile& tile, std::int64_t base, std::int64_t first,
+                           std::int64_t last) const {
+    const KvTensor& kv = args_.k;
+    float* turning = scratch_ + layout_.turning;
+    float* out = scratch_ + layout_.block;
+    const std::byte* rows = cached_rows(kv, tile, base);
+    const std::byte* next =
+        base + kAttentionBlock < last ? cached_rows(kv, tile, base + kAttentionBlock) : rows;
+    const std::int64_t step = inner_.most_positions;
+    for (std::int64_t j = place_in_block(first, base) / step * step; j < place_in_block(last, base);
+         j += step) {
+      const std::int64_t n_bytes = step * kv.row_bytes;
+      for (std::int64_t i = 0; i < n_bytes; i += kCacheLine) {
+        __builtin_prefetch(next + j * kv.row_bytes + i, 0, 2);
+      }
+      inner_.load(kv, rows + j * kv.row_bytes, step, turning, layout_.k_columns);
+      inner_.transpose(turning, layout_.k_columns, out + j);
+    }
+    AttentionBlock block;
+    block.rows = reinterpret_cast<const std::byte*>(out);
+    return block;
+  }
+
+  // The values of the same. Floats are used where they are, halves too if there are few rows, both
+  // in whole steps of columns; the rest is loaded as floats.
+  AttentionBlock load_values(const Tile& tile, std::int64_t base, std::int64_t first,
+                             std::int64_t last) const {
+    const KvTensor& kv = args_.v;
     AttentionBlock block;
     block.prefetch_bytes = kv.row_bytes;
     const std::int64_t next = base + kAttentionBlock;
     if (next < last) block.prefetch = cached_rows(kv, tile, next);
     block.rows = cached_rows(kv, tile, base);
-    const std::int64_t columns = padded(kv.head_size);
+    const std::int64_t columns = layout_.v_columns;
     const bool is_few = groups_end_ - groups_ <= 2;
     if (columns == kv.head_size && (kv.type == DType::kF32 || (kv.type == DType::kF16 && is_few))) {
       block.is_f16 = kv.type == DType::kF16;

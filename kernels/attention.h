@@ -22,7 +22,8 @@ inline constexpr std::int64_t kColumnStep = 16;
 
 // What is the same for all rows and blocks.
 struct AttentionShape {
-  std::int64_t k_columns = 0;  // head sizes, padded
+  std::int64_t k_size = 0;     // head size of k,
+  std::int64_t k_columns = 0;  // and both, padded
   std::int64_t v_columns = 0;
   float scale = 1;
   float softcap = 0;
@@ -30,7 +31,9 @@ struct AttentionShape {
 
 // The keys or the values of one block of positions.
 struct AttentionBlock {
-  const std::byte* rows = nullptr;  // [kAttentionBlock, columns] of F32, or of F16
+  // Keys: [columns, kAttentionBlock] of F32, so that the same column of many positions is one
+  // register. Values: [kAttentionBlock, columns] of F32, or of F16.
+  const std::byte* rows = nullptr;
   bool is_f16 = false;
   // What the next block will need, as it is in the cache, to be fetched while this one is worked
   // on: `prefetch_bytes` for each position; nullptr if that has been done.
@@ -44,7 +47,7 @@ struct AttentionRows {
   std::int32_t begin[kMostRows] = {};  // row i sees positions begin[i] .. end[i] - 1 of the block;
   std::int32_t end[kMostRows] = {};    // it may see none
   const float* q = nullptr;            // [count, k_columns]
-  float* p = nullptr;                  // [kAttentionBlock, count] scores, then weights
+  float* p = nullptr;                  // [count, kAttentionBlock] scores, then weights
   float* o = nullptr;                  // [count, v_columns] values weighted by e^(score - m)
   float* m = nullptr;                  // [count] largest score so far
   float* l = nullptr;                  // [count] sum of e^(score - m)
@@ -54,11 +57,14 @@ struct AttentionRows {
 
 // The functions of one instruction set.
 struct AttentionInner {
-  int most_rows = 1;  // the largest count it takes: 4 or 8
+  int most_rows = 1;        // the largest count it takes: 4 or 8
+  int most_positions = 16;  // how many positions transpose takes: 8 or 16
   // `n_rows` cached rows of kv from `rows` on, as floats: out[n_rows, columns], columns being the
   // padded head size. For those that score and weigh cannot read where they are.
   void (*load)(const KvTensor& kv, const std::byte* rows, std::int64_t n_rows, float* out,
                std::int64_t columns);
+  // most_positions rows of `columns` floats, turned: out[c * kAttentionBlock + position].
+  void (*transpose)(const float* rows, std::int64_t columns, float* out);
   // From the keys of a block: the weights p, merged m and l, and the factors for o.
   void (*score)(const AttentionShape& shape, const AttentionBlock& keys, AttentionRows& rows);
   // Merges the weighted values of the block into o.

@@ -1,13 +1,14 @@
 // Attention for 1, 2 or 4 rows at a time: the inner functions of kernels/attention.h.
 //
-// Scores are kept as p[position][row], so that the 8 lanes of a register are 8 / kRows positions
-// of kRows rows, and maxima and sums over positions are taken for all rows at once.
+// For scores the 8 lanes of a register are 8 positions (the keys of a block are turned when they
+// are loaded), for values they are 8 columns: neither needs a sum across lanes.
 #include "kernels/attention.h"
 
 #include <immintrin.h>
 
 #include "kernels/avx2/lanes.h"
 #include "kernels/avx2/math.h"
+#include "kernels/avx2/row_lanes.h"
 #include "tensor/blocks.h"
 #include "tensor/dtype_enum.h"
 
@@ -66,74 +67,15 @@ void load(const KvTensor& kv, const std::byte* rows, std::int64_t n_rows, float*
   }
 }
 
-// ---- scores ---------------------------------------------------------------------------------
-
-// 8 columns of a cached row.
-__m256 load_columns(const float* x) { return _mm256_loadu_ps(x); }
-__m256 load_columns(const Half* x) {
-  return _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(x)));
-}
-
-// Fetches what the next block needs of the positions j .. j + n - 1 into the second-level cache.
-void prefetch(const AttentionBlock& block, std::int64_t j, std::int64_t n) {
-  if (block.prefetch == nullptr) return;
-  const std::byte* data = block.prefetch + j * block.prefetch_bytes;
-  for (std::int64_t i = 0; i < n * block.prefetch_bytes; i += 64) {
-    _mm_prefetch(data + i, _MM_HINT_T1);
+// out[c][position] = rows[position][c], for 8 positions; out's rows are kAttentionBlock apart.
+void transpose(const float* rows, std::int64_t columns, float* out) {
+  for (std::int64_t c = 0; c < columns; c += 4) {
+    RowLanes turned[4];
+    RowLanes::load16(reinterpret_cast<const std::byte*>(rows + c), 4 * columns, turned);
+    for (int i = 0; i < 4; ++i) {
+      _mm256_store_ps(out + (c + i) * kAttentionBlock, _mm256_castsi256_ps(turned[i].v));
+    }
   }
-}
-
-// ---- across lanes ---------------------------------------------------------------------------
-
-// The other half of a register, of its halves, of its quarters.
-template <int kLanes>
-__m256 swapped(__m256 x) {
-  if constexpr (kLanes == 4) return _mm256_permute2f128_ps(x, x, 0x01);
-  if constexpr (kLanes == 2) return _mm256_permute_ps(x, 0x4e);
-  if constexpr (kLanes == 1) return _mm256_permute_ps(x, 0xb1);
-}
-
-// Adds the halves of a and those of b, crosswise: the blend keeps every other group of kLanes of
-// each where it is, a single shuffle brings their other halves there.
-template <int kLanes>
-__m256 add_halves(__m256 a, __m256 b) {
-  if constexpr (kLanes == 4) {
-    return _mm256_add_ps(_mm256_blend_ps(a, b, 0xf0), _mm256_permute2f128_ps(a, b, 0x21));
-  }
-  if constexpr (kLanes == 2) {
-    const __m256d crossed = _mm256_shuffle_pd(_mm256_castps_pd(a), _mm256_castps_pd(b), 0x5);
-    return _mm256_add_ps(_mm256_blend_ps(a, b, 0xcc), _mm256_castpd_ps(crossed));
-  }
-  if constexpr (kLanes == 1) {
-    return _mm256_add_ps(_mm256_blend_ps(a, b, 0xaa), swapped<1>(_mm256_blend_ps(b, a, 0xaa)));
-  }
-}
-
-// The eight sums p[i] + p[i + 8] in each of 8 registers, each through the rest of the tree of
-// `total` in lanes.h: lane i of the result is the total of eights[i].
-[[gnu::always_inline]] inline __m256 totals(const __m256 (&eights)[8]) {
-  __m256 fours[4];
-  for (int i = 0; i < 4; ++i) fours[i] = add_halves<4>(eights[i], eights[i + 4]);
-  return add_halves<1>(add_halves<2>(fours[0], fours[2]), add_halves<2>(fours[1], fours[3]));
-}
-
-// Combines the lanes of the same row: every lane gets the result of its row.
-template <int kRows, typename Op>
-__m256 across_positions(__m256 x, Op op) {
-  if constexpr (kRows <= 4) x = op(x, swapped<4>(x));
-  if constexpr (kRows <= 2) x = op(x, swapped<2>(x));
-  if constexpr (kRows <= 1) x = op(x, swapped<1>(x));
-  return x;
-}
-
-__m256i lane_index() { return _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7); }
-
-// Lane i gets x[i % kRows].
-template <int kRows>
-__m256i for_each_position(const std::int32_t (&x)[kMostRows]) {
-  const __m256i row = _mm256_and_si256(lane_index(), _mm256_set1_epi32(kRows - 1));
-  const __m256i rows = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(x));
-  return _mm256_permutevar8x32_epi32(rows, row);
 }
 
 // ---- scores ---------------------------------------------------------------------------------
@@ -157,69 +99,79 @@ Seen seen_by(const AttentionRows& rows) {
   return seen;
 }
 
-// One half of the partial sums of kRows rows and the 8 / kRows positions from k on: those of the
-// columns c .. c + 7 of every 16, q and k pointing to column c.
-template <int kRows, typename T>
-[[gnu::always_inline]] inline void half_sums(const float* q, const T* k, std::int64_t columns,
-                                             __m256 (&sums)[8]) {
-  for (__m256& sum : sums) sum = _mm256_setzero_ps();
-  for (std::int64_t c = 0; c < columns; c += 16) {
-    __m256 query[kRows];
-    for (int row = 0; row < kRows; ++row) query[row] = _mm256_loadu_ps(q + row * columns + c);
-    for (int i = 0; i < 8 / kRows; ++i) {
-      const __m256 key = load_columns(k + i * columns + c);
-      for (int row = 0; row < kRows; ++row) {
-        __m256& sum = sums[i * kRows + row];
-        sum = _mm256_fmadd_ps(query[row], key, sum);
+// p[row][i] = q[row] . k[i] for kRows rows and 8 kVectors positions; `keys` and `p` point to the
+// first of these.
+template <int kRows, int kVectors>
+void dot_products(const AttentionShape& shape, const float* q, const float* keys, float* p) {
+  __m256 sums[kRows][kVectors];
+  for (auto& row : sums) {
+    for (__m256& sum : row) sum = _mm256_setzero_ps();
+  }
+  for (std::int64_t c = 0; c < shape.k_size; ++c) {
+    __m256 key[kVectors];
+    for (int i = 0; i < kVectors; ++i) key[i] = _mm256_load_ps(keys + c * kAttentionBlock + 8 * i);
+    for (int row = 0; row < kRows; ++row) {
+      const __m256 query = _mm256_broadcast_ss(q + row * shape.k_columns + c);
+      for (int i = 0; i < kVectors; ++i) {
+        sums[row][i] = _mm256_fmadd_ps(query, key[i], sums[row][i]);
       }
     }
   }
-}
-
-// q . k of kRows rows and the 8 / kRows positions from k on.
-template <int kRows, typename T>
-[[gnu::always_inline]] inline __m256 dot_products(const float* q, const T* k,
-                                                  std::int64_t columns) {
-  __m256 low[8];
-  half_sums<kRows>(q, k, columns, low);
-  __m256 high[8];
-  half_sums<kRows>(q + 8, k + 8, columns, high);
-  for (int i = 0; i < 8; ++i) low[i] = _mm256_add_ps(low[i], high[i]);
-  return totals(low);
-}
-
-// Fills p with the scores, -inf where a row does not see a position, in whole steps of 16
-// positions around those seen; returns the rows' maxima.
-template <int kRows, typename T>
-__m256 score_positions(const AttentionShape& shape, const AttentionBlock& keys,
-                       const AttentionRows& rows, const Seen& seen) {
-  constexpr int kPositions = 8 / kRows;
-  const __m256i first = for_each_position<kRows>(rows.begin);
-  const __m256i last = for_each_position<kRows>(rows.end);
-  const __m256i lane_position = _mm256_srli_epi32(lane_index(), kRows == 4   ? 2
-                                                                : kRows == 2 ? 1
-                                                                             : 0);
-  const __m256 scale = _mm256_set1_ps(shape.scale);
-  const __m256 softcap = _mm256_set1_ps(shape.softcap);
-  const __m256 lowest = _mm256_set1_ps(-__builtin_inff());
-  __m256 max = lowest;
-  for (int j = seen.begin / 16 * 16; j < (seen.end + 15) / 16 * 16; j += kPositions) {
-    prefetch(keys, j, kPositions);
-    const T* k = reinterpret_cast<const T*>(keys.rows) + j * shape.k_columns;
-    __m256 score = _mm256_mul_ps(dot_products<kRows>(rows.q, k, shape.k_columns), scale);
-    if (shape.softcap > 0.0f) {
-      score = _mm256_mul_ps(softcap, tanh(_mm256_div_ps(score, softcap)));
+  for (int row = 0; row < kRows; ++row) {
+    for (int i = 0; i < kVectors; ++i) {
+      _mm256_storeu_ps(p + row * kAttentionBlock + 8 * i, sums[row][i]);
     }
-    if (!seen.all) {
-      const __m256i position = _mm256_add_epi32(lane_position, _mm256_set1_epi32(j));
-      const __m256i is_seen = _mm256_andnot_si256(_mm256_cmpgt_epi32(first, position),
-                                                  _mm256_cmpgt_epi32(last, position));
-      score = _mm256_blendv_ps(lowest, score, _mm256_castsi256_ps(is_seen));
-    }
-    _mm256_storeu_ps(rows.p + kRows * j, score);
-    max = _mm256_max_ps(score, max);  // the second operand if the score is a NaN
   }
-  return across_positions<kRows>(max, [](__m256 a, __m256 b) { return _mm256_max_ps(a, b); });
+}
+
+// The score of a row and 8 positions from j on, from their dot products: -inf where the row does
+// not see the position.
+__m256 finish_score(const AttentionShape& shape, const AttentionRows& rows, int row, int j,
+                    __m256 dot) {
+  __m256 score = _mm256_mul_ps(dot, _mm256_set1_ps(shape.scale));
+  if (shape.softcap > 0.0f) {
+    const __m256 softcap = _mm256_set1_ps(shape.softcap);
+    score = _mm256_mul_ps(softcap, tanh(_mm256_div_ps(score, softcap)));
+  }
+  const __m256i position =
+      _mm256_add_epi32(_mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7), _mm256_set1_epi32(j));
+  const __m256i is_seen =
+      _mm256_andnot_si256(_mm256_cmpgt_epi32(_mm256_set1_epi32(rows.begin[row]), position),
+                          _mm256_cmpgt_epi32(_mm256_set1_epi32(rows.end[row]), position));
+  return _mm256_blendv_ps(_mm256_set1_ps(-__builtin_inff()), score, _mm256_castsi256_ps(is_seen));
+}
+
+inline float largest(__m256 x) {
+  const __m128 four = _mm_max_ps(_mm256_castps256_ps128(x), _mm256_extractf128_ps(x, 1));
+  const __m128 two = _mm_max_ps(four, _mm_movehl_ps(four, four));
+  return _mm_cvtss_f32(_mm_max_ss(two, _mm_movehdup_ps(two)));
+}
+
+// Fills p with the scores of the positions seen and those around them, and m with the largest of
+// each row.
+template <int kRows>
+void score_positions(const AttentionShape& shape, const AttentionBlock& keys,
+                     const AttentionRows& rows, const Seen& seen, float* m) {
+  constexpr int kVectors = 8 / kRows;
+  constexpr int kStep = 8 * kVectors;
+  for (int j = seen.begin / kStep * kStep; j < seen.end; j += kStep) {
+    const float* k = reinterpret_cast<const float*>(keys.rows) + j;
+    dot_products<kRows, kVectors>(shape, rows.q, k, rows.p + j);
+  }
+  const bool is_plain = seen.all && shape.softcap <= 0.0f;
+  const __m256 scale = _mm256_set1_ps(shape.scale);
+  for (int row = 0; row < kRows; ++row) {
+    __m256 max = _mm256_set1_ps(-__builtin_inff());
+    for (int j = seen.begin / 16 * 16; j < (seen.end + 15) / 16 * 16; j += 8) {
+      float* p = rows.p + row * kAttentionBlock + j;
+      const __m256 dot = _mm256_loadu_ps(p);
+      const __m256 score =
+          is_plain ? _mm256_mul_ps(dot, scale) : finish_score(shape, rows, row, j, dot);
+      _mm256_storeu_ps(p, score);
+      max = _mm256_max_ps(score, max);  // the second operand if the score is a NaN
+    }
+    m[row] = largest(max);
+  }
 }
 
 // What is subtracted from scores whose maximum is m: m, but 0 where m is -inf.
@@ -228,65 +180,78 @@ __m256 offset(__m256 m) {
   return _mm256_andnot_ps(_mm256_cmp_ps(m, lowest, _CMP_EQ_OQ), m);
 }
 
-// Turns the scores in p into weights e^(score - m); returns the rows' sums.
+// Turns the scores in p into weights e^(score - m); l gets the sum of each row.
 template <int kRows>
-__m256 weigh_positions(__m256 m, const Seen& seen, float* p) {
-  const __m256 shift = offset(m);
-  __m256 sums[2 * kRows];  // 16 partial sums of each row
-  for (__m256& sum : sums) sum = _mm256_setzero_ps();
-  for (int j = seen.begin / 16 * 16; j < seen.end; j += 16) {
-    for (int i = 0; i < 2 * kRows; ++i) {
-      float* scores = p + kRows * j + 8 * i;
-      const __m256 weight = exp(_mm256_sub_ps(_mm256_loadu_ps(scores), shift));
-      _mm256_storeu_ps(scores, weight);
-      sums[i] = _mm256_add_ps(sums[i], weight);
+void weigh_positions(const float* m, const Seen& seen, float* p, float* l) {
+  for (int row = 0; row < kRows; ++row) {
+    const __m256 shift = offset(_mm256_set1_ps(m[row]));
+    __m256 sums[2] = {_mm256_setzero_ps(), _mm256_setzero_ps()};  // 16 partial sums
+    for (int j = seen.begin / 16 * 16; j < seen.end; j += 16) {
+      for (int half = 0; half < 2; ++half) {
+        float* scores = p + row * kAttentionBlock + j + 8 * half;
+        const __m256 weight = exp(_mm256_sub_ps(_mm256_loadu_ps(scores), shift));
+        _mm256_storeu_ps(scores, weight);
+        sums[half] = _mm256_add_ps(sums[half], weight);
+      }
     }
+    l[row] = total(sums);
   }
-  for (int n = kRows; n > 0; n /= 2) {
-    for (int i = 0; i < n; ++i) sums[i] = _mm256_add_ps(sums[i], sums[i + n]);
-  }
-  return across_positions<kRows>(sums[0], [](__m256 a, __m256 b) { return _mm256_add_ps(a, b); });
 }
 
 // Merges the maxima and sums of the block into the rows', and tells how to merge their values.
 template <int kRows>
-void merge(__m256 block_m, __m256 block_l, AttentionRows& rows) {
+void merge(const float* block_m, const float* block_l, AttentionRows& rows) {
+  const auto integers = [](const std::int32_t* x) {
+    return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(x));
+  };
   const __m256i all = first_lanes(kRows);
-  const __m256i sees_any = _mm256_and_si256(
-      all,
-      _mm256_cmpgt_epi32(for_each_position<kRows>(rows.end), for_each_position<kRows>(rows.begin)));
+  const __m256i sees_any =
+      _mm256_and_si256(all, _mm256_cmpgt_epi32(integers(rows.end), integers(rows.begin)));
   const __m256 m = _mm256_maskload_ps(rows.m, sees_any);
   const __m256 l = _mm256_maskload_ps(rows.l, sees_any);
-  const __m256 max = _mm256_max_ps(block_m, m);
+  const __m256 new_m = _mm256_maskload_ps(block_m, all);
+  const __m256 new_l = _mm256_maskload_ps(block_l, all);
+  const __m256 max = _mm256_max_ps(new_m, m);
   const __m256 keep = exp(_mm256_sub_ps(m, offset(max)));
-  const __m256 take = exp(_mm256_sub_ps(block_m, offset(max)));
+  const __m256 take = exp(_mm256_sub_ps(new_m, offset(max)));
   _mm256_maskstore_ps(rows.m, sees_any, max);
-  _mm256_maskstore_ps(rows.l, sees_any, _mm256_fmadd_ps(l, keep, _mm256_mul_ps(block_l, take)));
+  _mm256_maskstore_ps(rows.l, sees_any, _mm256_fmadd_ps(l, keep, _mm256_mul_ps(new_l, take)));
   _mm256_maskstore_ps(rows.keep, all, keep);
   _mm256_maskstore_ps(rows.take, all, take);
 }
 
-template <int kRows, typename T>
+template <int kRows>
 void score_rows(const AttentionShape& shape, const AttentionBlock& keys, AttentionRows& rows) {
   const Seen seen = seen_by<kRows>(rows);
-  const __m256 m = score_positions<kRows, T>(shape, keys, rows, seen);
-  merge<kRows>(m, weigh_positions<kRows>(m, seen, rows.p), rows);
-}
-
-template <typename T>
-void score_as(const AttentionShape& shape, const AttentionBlock& keys, AttentionRows& rows) {
-  if (rows.count == 4) return score_rows<4, T>(shape, keys, rows);
-  if (rows.count == 2) return score_rows<2, T>(shape, keys, rows);
-  return score_rows<1, T>(shape, keys, rows);
+  float m[kRows];
+  float l[kRows];
+  score_positions<kRows>(shape, keys, rows, seen, m);
+  weigh_positions<kRows>(m, seen, rows.p, l);
+  merge<kRows>(m, l, rows);
 }
 
 void score(const AttentionShape& shape, const AttentionBlock& keys, AttentionRows& rows) {
-  return keys.is_f16 ? score_as<Half>(shape, keys, rows) : score_as<float>(shape, keys, rows);
+  if (rows.count == 4) return score_rows<4>(shape, keys, rows);
+  if (rows.count == 2) return score_rows<2>(shape, keys, rows);
+  return score_rows<1>(shape, keys, rows);
 }
 
 // ---- values ---------------------------------------------------------------------------------
 
-// o[row] = o[row] * keep + take * sum over j of p[j][row] * v[j], for 8 kColumns columns from c
+// 8 columns of a cached row.
+__m256 load_columns(const float* x) { return _mm256_loadu_ps(x); }
+__m256 load_columns(const Half* x) {
+  return _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(x)));
+}
+
+// Fetches what the next block needs of position j into the second-level cache.
+void prefetch(const AttentionBlock& block, int j) {
+  if (block.prefetch == nullptr) return;
+  const std::byte* data = block.prefetch + j * block.prefetch_bytes;
+  for (std::int64_t i = 0; i < block.prefetch_bytes; i += 64) _mm_prefetch(data + i, _MM_HINT_T1);
+}
+
+// o[row] = o[row] * keep + take * sum over j of p[row][j] * v[j], for 8 kColumns columns from c
 // on. Each row takes its positions in order; those that all rows see are done together.
 template <int kRows, int kColumns, typename T>
 void weigh_columns(const AttentionShape& shape, const AttentionBlock& values,
@@ -306,11 +271,11 @@ void weigh_columns(const AttentionShape& shape, const AttentionBlock& values,
   }
   int j = rows.begin[0];
   for (; same_begin && j < common_end; ++j) {
-    if (c == 0) prefetch(values, j, 1);
+    if (c == 0) prefetch(values, j);
     __m256 value[kColumns];
     for (int i = 0; i < kColumns; ++i) value[i] = load_columns(v + j * stride + 8 * i);
     for (int row = 0; row < kRows; ++row) {
-      const __m256 weight = _mm256_set1_ps(p[kRows * j + row]);
+      const __m256 weight = _mm256_set1_ps(p[row * kAttentionBlock + j]);
       for (int i = 0; i < kColumns; ++i) {
         sums[row][i] = _mm256_fmadd_ps(weight, value[i], sums[row][i]);
       }
@@ -319,7 +284,7 @@ void weigh_columns(const AttentionShape& shape, const AttentionBlock& values,
   for (int row = 0; row < kRows; ++row) {
     if (rows.begin[row] >= rows.end[row]) continue;
     for (int rest = same_begin ? j : rows.begin[row]; rest < rows.end[row]; ++rest) {
-      const __m256 weight = _mm256_set1_ps(p[kRows * rest + row]);
+      const __m256 weight = _mm256_set1_ps(p[row * kAttentionBlock + rest]);
       for (int i = 0; i < kColumns; ++i) {
         const __m256 value = load_columns(v + rest * stride + 8 * i);
         sums[row][i] = _mm256_fmadd_ps(weight, value, sums[row][i]);
@@ -359,7 +324,7 @@ void weigh(const AttentionShape& shape, const AttentionBlock& values, const Atte
 }  // namespace
 
 void attention(const AttentionArgs& args, Part part) {
-  attention_in_tiles(args, part, AttentionInner{4, load, score, weigh});
+  attention_in_tiles(args, part, AttentionInner{4, 8, load, transpose, score, weigh});
 }
 
 }  // namespace galley::kernels::avx2
