@@ -83,7 +83,8 @@ nlohmann::ordered_json as_json(const Limits& limits) {
   nlohmann::ordered_json json = {{"isa", isa_name(limits.isa)},
                                  {"n_threads", limits.n_threads},
                                  {"read_bytes", limits.read_bytes},
-                                 {"read_gb_per_s", limits.read_gb_per_s}};
+                                 {"read_gb_per_s", limits.read_gb_per_s},
+                                 {"other_load", limits.other_cpus}};
   for (const Arithmetic a : {Arithmetic::kF32, Arithmetic::kInt8, Arithmetic::kInt4}) {
     if (limits.peak(a) > 0) json[std::string(arithmetic_name(a)) + "_gmac_per_s"] = limits.peak(a);
   }
@@ -104,6 +105,10 @@ void run(const Arguments& arguments) {
       options.read_bytes = arguments.read_bytes;
       const Limits limits = kernels::measure_limits(isa, options);
       read_bytes = limits.read_bytes;
+      if (limits.other_cpus > 0.2) {
+        std::fprintf(stderr, "bench_limits: other programs kept %.1f CPUs busy meanwhile\n",
+                     limits.other_cpus);
+      }
       if (arguments.json) {
         all.push_back(as_json(limits));
       } else {

@@ -9,6 +9,7 @@
 #include <fstream>
 #include <string>
 
+#include "kernels/load_meter.h"
 #include "kernels/peak_loops.h"
 #include "kernels/share.h"
 #include "tensor/error.h"
@@ -134,6 +135,26 @@ std::int64_t affordable_bytes(std::int64_t wanted) {
   return std::min(wanted, std::max(quarter, std::int64_t{1} << 24));
 }
 
+Limits measure_once(Isa isa, const LimitsOptions& options) {
+  const LoadMeter meter;
+  const PeakLoops loops = loops_of(isa);
+  Limits limits{};
+  limits.isa = isa;
+  limits.n_threads = options.n_threads;
+  limits.gmac_per_s[static_cast<int>(Arithmetic::kF32)] = measure_multiply(loops.f32, options);
+  limits.gmac_per_s[static_cast<int>(Arithmetic::kInt8)] = measure_multiply(loops.int8, options);
+  // AVX-512 has one loop for both.
+  limits.gmac_per_s[static_cast<int>(Arithmetic::kInt4)] =
+      loops.int4.run == loops.int8.run ? limits.peak(Arithmetic::kInt8)
+                                       : measure_multiply(loops.int4, options);
+  limits.read_bytes = affordable_bytes(options.read_bytes);
+  // Memory is as fast as it is, whatever the kernels are: read with the widest loads there are.
+  const PeakLoops reading = loops_of(available_isas().front());
+  limits.read_gb_per_s = measure_read(reading, options, limits.read_bytes);
+  limits.other_cpus = meter.other_cpus();
+  return limits;
+}
+
 }  // namespace
 
 std::string_view arithmetic_name(Arithmetic arithmetic) {
@@ -168,20 +189,14 @@ Arithmetic arithmetic_of(DType weight_type, Isa isa) {
 }
 
 Limits measure_limits(Isa isa, const LimitsOptions& options) {
-  const PeakLoops loops = loops_of(isa);
-  Limits limits{};
-  limits.isa = isa;
-  limits.n_threads = options.n_threads;
-  limits.gmac_per_s[static_cast<int>(Arithmetic::kF32)] = measure_multiply(loops.f32, options);
-  limits.gmac_per_s[static_cast<int>(Arithmetic::kInt8)] = measure_multiply(loops.int8, options);
-  // AVX-512 has one loop for both.
-  limits.gmac_per_s[static_cast<int>(Arithmetic::kInt4)] =
-      loops.int4.run == loops.int8.run ? limits.peak(Arithmetic::kInt8)
-                                       : measure_multiply(loops.int4, options);
-  limits.read_bytes = affordable_bytes(options.read_bytes);
-  // Memory is as fast as it is, whatever the kernels are: read with the widest loads there are.
-  const PeakLoops reading = loops_of(available_isas().front());
-  limits.read_gb_per_s = measure_read(reading, options, limits.read_bytes);
+  Limits limits = measure_once(isa, options);
+  if (limits.other_cpus < 0.2) return limits;
+  const Limits again = measure_once(isa, options);
+  limits.other_cpus = again.other_cpus;
+  limits.read_gb_per_s = std::max(limits.read_gb_per_s, again.read_gb_per_s);
+  for (int i = 0; i < kArithmetics; ++i) {
+    limits.gmac_per_s[i] = std::max(limits.gmac_per_s[i], again.gmac_per_s[i]);
+  }
   return limits;
 }
 

@@ -44,13 +44,15 @@ struct Limits {
   std::int64_t read_bytes = 0;      // size of the buffer that was read
   double read_gb_per_s = 0;         // 1e9 bytes
   double gmac_per_s[kArithmetics];  // 1e9 multiply-adds; 0: not measured (scalar code)
+  double other_cpus = 0;            // that other programs kept busy meanwhile
 
   double peak(Arithmetic arithmetic) const { return gmac_per_s[static_cast<int>(arithmetic)]; }
 };
 
 // Measures the peaks of `isa` and the speed of reading (with the widest loads of the CPU, whatever
 // `isa` is) on options.n_threads threads, all at work at the same time. Each figure is the best of
-// several short runs, since what disturbs a run can only make it slower.
+// several short runs, since what disturbs a run can only make it slower; and if other programs
+// keep a fifth of a CPU busy meanwhile, everything is measured once more.
 // A buffer of less than read_bytes is used if the system has not got as much to spare: a quarter
 // of what is free. Throws Error kUsage if the CPU lacks `isa`, kOutOfMemory.
 Limits measure_limits(Isa isa, const LimitsOptions& options);

@@ -118,6 +118,7 @@ void attention(benchmark::State& state, const Shape& shape, Isa isa, DType type,
   Problem problem(shape, type, tokens, depth, n_threads);
   if (!problem.equals_scalar(isa)) return state.SkipWithError("differs from its scalar twin");
   std::size_t i = 0;
+  const kernels::LoadMeter meter;
   for (auto _ : state) {
     problem.choose_layer(i++);
     run_parts(kernels::table(isa).attention, problem.args, n_threads, problem.scratch);
@@ -127,7 +128,8 @@ void attention(benchmark::State& state, const Shape& shape, Isa isa, DType type,
   const auto position_bytes = static_cast<double>(shape.n_kv_heads * problem.args.k.row_bytes);
   set_rates(state, isa, n_threads,
             {.macs = 2 * width * pairs,
-             .bytes = 2 * position_bytes * static_cast<double>(depth + tokens)});
+             .bytes = 2 * position_bytes * static_cast<double>(depth + tokens)},
+            meter);
 }
 
 void add_shape(const Shape& shape, Isa isa, DType type) {

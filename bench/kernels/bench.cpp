@@ -75,8 +75,13 @@ std::span<const int> thread_counts() {
   return counts;
 }
 
-void set_rates(benchmark::State& state, Isa isa, int n_threads, const Work& work) {
+void set_rates(benchmark::State& state, Isa isa, int n_threads, const Work& work,
+               const kernels::LoadMeter& meter) {
   using benchmark::Counter;
+  const double other_cpus = meter.other_cpus();
+  if (other_cpus > 0.2) {
+    state.SetLabel("other programs kept " + std::to_string(other_cpus).substr(0, 3) + " CPUs busy");
+  }
   const kernels::Limits& limits = limits_of(isa, n_threads);
   const auto n = static_cast<double>(state.iterations());
   const double least = kernels::least_seconds(limits, work.arithmetic, work.macs, work.bytes);

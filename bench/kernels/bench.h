@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "kernels/limits.h"
+#include "kernels/load_meter.h"
 
 namespace galley::bench {
 
@@ -65,8 +66,10 @@ struct Work {
 
 // Sets the counters GB/s, GMAC/s and %limit: the shortest time that the limits of this machine
 // allow, as a share of the measured one. Limits are measured once for each isa and number of
-// threads. Data that stays in the CPU's caches can be read faster than that limit.
-void set_rates(benchmark::State& state, Isa isa, int n_threads, const Work& work);
+// threads. Data that stays in the CPU's caches can be read faster than that limit. `meter`, made
+// before the loop, gives a label to a benchmark that other programs have disturbed.
+void set_rates(benchmark::State& state, Isa isa, int n_threads, const Work& work,
+               const kernels::LoadMeter& meter);
 
 // Registers a benchmark; `name` begins with that of the kernel.
 void add(const std::string& name, const std::function<void(benchmark::State&)>& run);

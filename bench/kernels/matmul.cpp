@@ -146,21 +146,23 @@ void matmul(benchmark::State& state, DType type, const Shape& shape, Isa isa, st
   if (checked.emplace(type, shape.cols, isa, tokens).second && !problem.equals_scalar(isa))
     return state.SkipWithError("differs from its scalar twin");
   std::int64_t i = 0;
+  const kernels::LoadMeter meter;
   for (auto _ : state) {
     problem.args.weights = problem.weights.copy(i++);
     run_parts(kernels::table(isa).matmul, problem.args, n_threads, problem.scratch);
   }
-  set_rates(state, isa, n_threads, work_of(problem, isa));
+  set_rates(state, isa, n_threads, work_of(problem, isa), meter);
 }
 
 void eigen(benchmark::State& state, const Shape& shape, std::int64_t tokens) {
   Problem problem(DType::kF32, shape, tokens, 1);
   std::int64_t i = 0;
+  const kernels::LoadMeter meter;
   for (auto _ : state) {
     const auto* w = reinterpret_cast<const float*>(problem.weights.copy(i++));
     eigen_matmul(w, problem.x.data(), problem.y.data(), shape.rows, shape.cols, tokens);
   }
-  set_rates(state, Isa::kAvx2, 1, work_of(problem, Isa::kAvx2));
+  set_rates(state, Isa::kAvx2, 1, work_of(problem, Isa::kAvx2), meter);
 }
 
 void add_shape(DType type, const Shape& shape) {

@@ -92,9 +92,10 @@ void add_kernel(const std::string& name, const std::string& type, Kernel<Args> k
           const Args args = make(values);
           if (!equals_scalar(values, kernel, args, isa))
             return state.SkipWithError("differs from its scalar twin");
+          const kernels::LoadMeter meter;
           for (auto _ : state) run_parts(kernels::table(isa).*kernel, args, n_threads);
           set_rates(state, isa, n_threads,
-                    {.macs = 0, .bytes = bytes * static_cast<double>(tokens * kWidth)});
+                    {.macs = 0, .bytes = bytes * static_cast<double>(tokens * kWidth)}, meter);
         };
         add(case_name(name, tokens, type, std::string(isa_name(isa)), std::to_string(kWidth),
                       n_threads),

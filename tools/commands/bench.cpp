@@ -4,7 +4,6 @@
 
 #include <cmath>
 #include <map>
-#include <utility>
 
 #include "kernels/kernels.h"
 #include "model/random.h"
@@ -74,7 +73,7 @@ BenchResult measure(const BenchSetup& setup, const BenchTest& test, std::int64_t
   BenchTest warm_up = test;
   warm_up.n_gen = std::min<std::int64_t>(test.n_gen, 4);
   bench_run(session, warm_up);
-  const LoadMeter meter;
+  const kernels::LoadMeter meter;
   for (std::int64_t i = 0; i < repetitions; ++i) {
     bench_fill(session, test.n_depth);
     const Stopwatch watch;
@@ -87,22 +86,12 @@ BenchResult measure(const BenchSetup& setup, const BenchTest& test, std::int64_t
   return result;
 }
 
-// The limits of this machine, said on stderr. Measured twice if others are busy meanwhile.
+// The limits of this machine, said on stderr.
 kernels::Limits measured_limits(int n_threads) {
   kernels::LimitsOptions options;
   options.n_threads = n_threads;
-  kernels::Limits limits{};
-  double other_cpus = 1;
-  for (int attempt = 0; attempt < 2 && other_cpus > 0.2; ++attempt) {
-    const LoadMeter meter;
-    const kernels::Limits before =
-        std::exchange(limits, kernels::measure_limits(kernels::table().isa, options));
-    other_cpus = meter.other_cpus();
-    limits.read_gb_per_s = std::max(limits.read_gb_per_s, before.read_gb_per_s);
-    for (int i = 0; i < kernels::kArithmetics; ++i)
-      limits.gmac_per_s[i] = std::max(limits.gmac_per_s[i], before.gmac_per_s[i]);
-  }
-  warn_of_load("limits", other_cpus);
+  const kernels::Limits limits = kernels::measure_limits(kernels::table().isa, options);
+  warn_of_load("limits", limits.other_cpus);
   std::string text =
       format("limits of this machine, %d threads: read %.1f GB/s (%s in order)", n_threads,
              limits.read_gb_per_s, human_bytes(limits.read_bytes).c_str());

@@ -3,7 +3,6 @@
 // (bench_report.cpp) and looking into single ops (bench_ops.cpp).
 #pragma once
 
-#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -12,6 +11,7 @@
 #include <vector>
 
 #include "kernels/limits.h"
+#include "kernels/load_meter.h"
 #include "model/op_table.h"
 #include "model/session.h"
 
@@ -94,17 +94,6 @@ std::unique_ptr<BenchReport> make_bench_report(const std::string& format);
 // How the time of `test` is spread over its ops: a table, or one line of JSON.
 void print_op_times(const BenchSetup& setup, const BenchTest& test, bool in_json);
 
-// How many CPUs other programs (and the hypervisor) take while something is measured.
-class LoadMeter {
- public:
-  LoadMeter();
-  // On average since the meter was made; 0 where the system does not tell.
-  double other_cpus() const;
-
- private:
-  std::chrono::steady_clock::time_point start_;
-  double busy_s_, own_s_;
-};
 // Says on stderr that others were at work, if they were.
 void warn_of_load(const std::string& what, double other_cpus);
 // What makes all timings doubtful: the frequency's governor, a debug build.

@@ -77,7 +77,7 @@ OpTimes measure(const BenchSetup& setup, const BenchTest& test) {
   bench_run(session, test);
   bench_fill(session, test.n_depth);
   clock.reset();
-  const LoadMeter meter;
+  const kernels::LoadMeter meter;
   const Stopwatch watch;
   bench_run(session, test);
   OpTimes times;
