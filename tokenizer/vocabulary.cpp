@@ -29,8 +29,7 @@ TokenizerKind kind_of(const GgufFile& file, std::string_view model) {
     known += (known.empty() ? "" : ", ") + std::string(name);
   }
   throw bad_model(file.path(), "tokenizer.ggml.model is '" + std::string(model) +
-                                   "', which Galley does not know; known are " + known +
-                                   "; use --ids to give token ids instead of text");
+                                   "', which Galley does not know; expected one of " + known);
 }
 
 bool is_integer(GgufType type) {
