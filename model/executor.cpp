@@ -57,7 +57,7 @@ Executor::Executor(const Graph& graph, const KvCache& cache, std::int64_t max_to
 
 void Executor::make_buffers() {
   memory_ = plan_memory(graph_, max_tokens_, max_outputs_, observer_ != nullptr);
-  steps_ = plan_steps(graph_, memory_);
+  steps_ = plan_steps(graph_, memory_, observer_ != nullptr);
   values_ = AlignedBuffer(static_cast<std::size_t>(memory_.n_floats) * sizeof(float));
   std::size_t quantized = 0, gathered = 0, expert_rows = 0, remainders = 0;
   scratch_per_thread_ = 0;

@@ -72,7 +72,8 @@ struct Access {
 
 class StepPlanner {
  public:
-  StepPlanner(const Graph& graph, const MemoryPlan& memory) : graph_(graph), memory_(memory) {}
+  StepPlanner(const Graph& graph, const MemoryPlan& memory, bool watched)
+      : graph_(graph), memory_(memory), watched_(watched) {}
 
   std::vector<Step> plan() {
     for (std::size_t i = 0; i < graph_.ops.size(); ++i) add_op(static_cast<int>(i));
@@ -105,6 +106,7 @@ class StepPlanner {
 
   const Graph& graph_;
   const MemoryPlan& memory_;
+  bool watched_;
   std::vector<Step> steps_;
   std::vector<Access> since_barrier_;
   Value quantized_;                // whose rows the quantized buffer holds
@@ -140,7 +142,7 @@ void StepPlanner::add_op(int index) {
   for (Value input : op.inputs) accesses.push_back(value(input, false));
   accesses.push_back(value(op.output, true));
   if (op.kind == OpKind::kMatmul && kernels::uses_quantized_rows(op.weight->type)) {
-    if (quantized_.id != op.inputs[0].id)
+    if (watched_ || quantized_.id != op.inputs[0].id)
       add(StepKind::kQuantizeInput, index, {value(op.inputs[0], false), {Where::kQuantized, true}});
     quantized_ = op.inputs[0];
     accesses.push_back({Where::kQuantized, false});
@@ -198,8 +200,8 @@ bool rounds_input_twice(const Tensor& weight) {
   return kernels::uses_quantized_rows(weight.type) && n <= kSmallMatrix;
 }
 
-std::vector<Step> plan_steps(const Graph& graph, const MemoryPlan& memory) {
-  return StepPlanner(graph, memory).plan();
+std::vector<Step> plan_steps(const Graph& graph, const MemoryPlan& memory, bool watched) {
+  return StepPlanner(graph, memory, watched).plan();
 }
 
 }  // namespace galley

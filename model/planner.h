@@ -48,8 +48,9 @@ struct Step {
 bool rounds_input_twice(const Tensor& weight);
 
 // The steps of `graph` in order. A quantized input is made once and used by all products that
-// follow with the same input (Q, K and V; gate and up).
-std::vector<Step> plan_steps(const Graph& graph, const MemoryPlan& memory);
+// follow with the same input (Q, K and V; gate and up); unless `watched`, where each product makes
+// its own, so that what an observer writes between two of them is what the second one reads.
+std::vector<Step> plan_steps(const Graph& graph, const MemoryPlan& memory, bool watched);
 
 // The value that owns the memory of `v`: itself, or what it is a slice of.
 int root_value(const Graph& graph, Value v);

@@ -82,14 +82,15 @@ void expect_exact(const Explanation& e) {
 class ExplainArchitecture : public testing::TestWithParam<NamedModel> {};
 
 TEST_P(ExplainArchitecture, EveryOpIsExact) {
-  RandomModel description = GetParam().model;
-  const OpenedModel opened(description);
-  const RunRecord run = record(opened.model(), 24);
-  Random random(7);
-  for (const NamedValue& named : named_values(run.graph())) {
-    const int layer = run.graph().ops[static_cast<std::size_t>(named.op)].layer;
-    if (layer > 6) continue;  // of models with many layers, which are alike
-    for (int i = 0; i < 3; ++i) expect_exact(explain_cell(run, random_cell(run, named, random)));
+  for (const DType type : {DType::kF32, DType::kQ8_0}) {
+    RandomModel description = GetParam().model;
+    description.matrix_type = type;
+    description.n_layers = std::min<std::int64_t>(description.n_layers, 7);
+    const OpenedModel opened(description);
+    const RunRecord run = record(opened.model(), 24);
+    Random random(7);
+    for (const NamedValue& named : named_values(run.graph()))
+      for (int i = 0; i < 3; ++i) expect_exact(explain_cell(run, random_cell(run, named, random)));
   }
 }
 
@@ -270,6 +271,38 @@ class Changer : public Recorder {
     Recorder::after_op(run, op_index);
   }
 };
+
+// Changes an input between two products that share it.
+class InputChanger : public Recorder {
+ public:
+  void before_op(RunView& run, int op_index) override {
+    const Op& op = run.graph().ops[static_cast<std::size_t>(op_index)];
+    if (op.name == "blk.0.k") run.row(op.inputs[0], 0)[3] += 1;
+    Recorder::before_op(run, op_index);
+  }
+};
+
+TEST(Explain, AChangedInputIsWhatTheNextProductReads) {
+  RandomModel description;
+  description.matrix_type = DType::kQ8_0;
+  const OpenedModel opened(description);
+  Session session(opened.model(), {.n_threads = 1});
+  Recorder plain;
+  session.set_observer(&plain);
+  session.forward(std::vector<TokenId>{3});
+  session.truncate(0);
+  InputChanger changer;
+  session.set_observer(&changer);
+  session.forward(std::vector<TokenId>{3});
+  const Graph& graph = opened.model()->graph();
+  const auto row = [&](const Recorder& recorder, const char* name) {
+    const std::span<const float> r = recorder.records()[0].row(find_value(graph, name).value, 0);
+    return std::vector<float>(r.begin(), r.end());
+  };
+  EXPECT_EQ(row(plain, "blk.0.q"), row(changer, "blk.0.q"));
+  EXPECT_NE(row(plain, "blk.0.k"), row(changer, "blk.0.k"));
+  EXPECT_NE(row(plain, "blk.0.v"), row(changer, "blk.0.v"));
+}
 
 TEST(Explain, NoticesAChangedNumber) {
   const OpenedModel opened({});
