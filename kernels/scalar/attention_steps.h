@@ -15,13 +15,18 @@ namespace galley::kernels::scalar {
 
 inline constexpr float kMinusInfinity = -std::numeric_limits<float>::infinity();
 
-// q . k * scale, soft-capped if softcap > 0, for vectors of n values. The products are added one
-// after another: the fast kernels compute many positions at once, a column at a time.
-inline float attention_score(const float* q, const float* k, std::int64_t n, float scale,
-                             float softcap) {
+// q . k for vectors of n values. The products are added one after another: the fast kernels
+// compute many positions at once, a column at a time.
+inline float score_product(const float* q, const float* k, std::int64_t n) {
   float dot = 0.0f;
   for (std::int64_t i = 0; i < n; ++i) dot = std::fma(q[i], k[i], dot);
-  const float scaled = dot * scale;
+  return dot;
+}
+
+// q . k * scale, soft-capped if softcap > 0.
+inline float attention_score(const float* q, const float* k, std::int64_t n, float scale,
+                             float softcap) {
+  const float scaled = score_product(q, k, n) * scale;
   return softcap > 0.0f ? softcap * tanh(scaled / softcap) : scaled;
 }
 

@@ -157,8 +157,8 @@ void explain_score(const Target& t, std::int64_t head, Explanation& e) {
   e.summary = "The query of head " + std::to_string(head) + " at position " +
               std::to_string(trace.position) + " times the key of position " + position +
               ": how well they match.";
-  const float product = scalar::dot(q, k.data(), n);
-  add_step(e, "dot product, in sixteen partial sums", "product = q . k",
+  const float product = scalar::score_product(q, k.data(), n);
+  add_step(e, "dot product, one column after another", "for each: product = fma(q, k, product)",
            {list("q", query, e.inputs[0]), list("k", k, e.inputs[1])}, d(product), "product");
   e.derived = product * t.op.attention.scale;
   add_step(e, "scaled", "score = product * scale",
