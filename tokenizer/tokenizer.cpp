@@ -49,19 +49,16 @@ void Tokenizer::Impl::add_ends(bool front, std::vector<TokenId>& ids) const {
 
 namespace {
 
-// The pre-tokenizer that the file asks for. Files older than the key use the default, with a
-// warning. Another name would cut text into words that the model was not trained on, in silence.
-const PreTokenizer& choose_pre_tokenizer(const GgufFile& file, Vocabulary& vocabulary) {
+// The pre-tokenizer that the file asks for. An unknown one is replaced by the default, with a
+// warning.
+const PreTokenizer& choose_pre_tokenizer(Vocabulary& vocabulary) {
   if (const PreTokenizer* known = find_pre_tokenizer(vocabulary.pre_name)) return *known;
-  if (!vocabulary.pre_name.empty())
-    throw bad_model(file.path(), "tokenizer.ggml.pre is '" + vocabulary.pre_name +
-                                     "', which Galley does not know; expected one of the " +
-                                     std::to_string(pre_tokenizers().size()) +
-                                     " that docs/tokenizer.md lists, such as default, gpt-2, "
-                                     "llama-bpe or qwen2");
-  vocabulary.warnings.push_back(
-      "tokenizer.ggml.pre is missing: using 'default'; some text may be cut into other tokens than "
-      "the model was trained with");
+  const std::string name = vocabulary.pre_name.empty()
+                               ? "tokenizer.ggml.pre is missing"
+                               : "pre-tokenizer '" + vocabulary.pre_name + "' is not known";
+  vocabulary.warnings.push_back(name +
+                                ": using 'default'; some text may be cut into other tokens than "
+                                "the model was trained with");
   return pre_tokenizers().front();
 }
 
@@ -78,7 +75,7 @@ std::unique_ptr<Algorithm> make_algorithm(const GgufFile& file, Vocabulary& voca
                             ", expected the merges of byte-pair encoding; convert the model again");
       }
       return std::make_unique<BytePairEncoding>(vocabulary, merges->strings,
-                                                choose_pre_tokenizer(file, vocabulary));
+                                                choose_pre_tokenizer(vocabulary));
     }
     case TokenizerKind::kSentencePiece:
       return std::make_unique<SentencePiece>(vocabulary);
