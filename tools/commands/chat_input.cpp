@@ -7,6 +7,7 @@
 #include <clocale>
 #include <cwchar>
 #include <iostream>
+#include <utility>
 
 #include "model/session.h"
 #include "tensor/error.h"
@@ -35,7 +36,7 @@ class PipeInput : public ChatInput {
 // libedit's line editor. Its output goes to stderr: stdout is for the answers.
 class TerminalInput : public ChatInput {
  public:
-  TerminalInput() {
+  explicit TerminalInput(Completer completer) : completer_(std::move(completer)) {
     std::setlocale(LC_CTYPE, "");  // which bytes make a character
     editor_ = el_init("galley", stdin, stderr, stderr);
     history_ = history_init();
@@ -50,6 +51,10 @@ class TerminalInput : public ChatInput {
     el_set(editor_, EL_SIGNAL, 1);
     el_set(editor_, EL_HIST, history, history_);
     el_set(editor_, EL_GETCFN, &TerminalInput::read_character);
+    if (completer_) {
+      el_set(editor_, EL_ADDFN, "galley-complete", "complete the word", &TerminalInput::complete);
+      el_set(editor_, EL_BIND, "^I", "galley-complete", nullptr);
+    }
     el_source(editor_, nullptr);  // the user's ~/.editrc
   }
   ~TerminalInput() override {
@@ -101,6 +106,35 @@ class TerminalInput : public ChatInput {
     return self->prompt_.data();
   }
 
+  // The Tab key: types what all that is possible has in common; where that is nothing more, lists
+  // what is possible.
+  static unsigned char complete(EditLine* editor, int) {
+    TerminalInput* self = nullptr;
+    el_get(editor, EL_CLIENTDATA, &self);
+    const LineInfo* info = el_line(editor);
+    const std::string_view line(info->buffer,
+                                static_cast<std::size_t>(info->cursor - info->buffer));
+    const std::vector<std::string> words = self->completer_(line);
+    if (words.empty()) return CC_ERROR;
+    const std::size_t word_begin = line.find_last_of(" \t") + 1;  // 0 if there is none
+    const std::size_t typed = line.size() - word_begin;
+    std::string common = words[0];
+    for (const std::string& word : words) {
+      std::size_t n = 0;
+      while (n < common.size() && n < word.size() && common[n] == word[n]) ++n;
+      common.resize(n);
+    }
+    if (words.size() == 1) common += ' ';
+    if (common.size() > typed) {
+      el_insertstr(editor, common.c_str() + typed);
+      return CC_REFRESH;
+    }
+    std::string list;
+    for (const std::string& word : words) list += "  " + word;
+    note("\n" + list);
+    return CC_REDISPLAY;
+  }
+
   // libedit's own would go on reading after Ctrl-C. Returns how many characters were read.
   static int read_character(EditLine*, wchar_t* character) {
     std::mbstate_t state{};
@@ -122,12 +156,14 @@ class TerminalInput : public ChatInput {
   EditLine* editor_ = nullptr;
   History* history_ = nullptr;
   std::string prompt_;
+  Completer completer_;
 };
 
 }  // namespace
 
-std::unique_ptr<ChatInput> open_chat_input() {
-  if (stdin_is_terminal() && stderr_is_terminal()) return std::make_unique<TerminalInput>();
+std::unique_ptr<ChatInput> open_chat_input(Completer completer) {
+  if (stdin_is_terminal() && stderr_is_terminal())
+    return std::make_unique<TerminalInput>(std::move(completer));
   return std::make_unique<PipeInput>();
 }
 

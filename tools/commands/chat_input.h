@@ -1,9 +1,13 @@
-// Where the lines of `galley chat` come from: a terminal, with editing and history, or a pipe.
+// Where the lines of `galley chat` and `galley step` come from: a terminal, with editing, history
+// and completion, or a pipe.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
+#include <vector>
 
 namespace galley::tools {
 
@@ -18,7 +22,10 @@ class ChatInput {
   virtual std::optional<std::string> line(const std::string& prompt) = 0;
 };
 
+// What may stand in place of the last word of a line, for the Tab key.
+using Completer = std::function<std::vector<std::string>(std::string_view line)>;
+
 // A terminal if stdin and stderr both are one.
-std::unique_ptr<ChatInput> open_chat_input();
+std::unique_ptr<ChatInput> open_chat_input(Completer completer = nullptr);
 
 }  // namespace galley::tools

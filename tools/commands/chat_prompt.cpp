@@ -1,15 +1,12 @@
 #include "tools/commands/chat_prompt.h"
 
-#include <nlohmann/json.hpp>
-
 #include "tensor/error.h"
 #include "tools/commands/options.h"
 #include "tools/output.h"
+#include "tools/token_text.h"
 
 namespace galley::tools {
 namespace {
-
-using Json = nlohmann::ordered_json;
 
 // The format that many models share: each turn between two markers.
 constexpr const char* kChatMl =
@@ -37,11 +34,6 @@ ChatTemplate choose_template(const Model& model, const TemplateChoice& choice) {
 
 std::string token_text(const Tokenizer& tokenizer, std::optional<TokenId> id) {
   return id ? std::string(tokenizer.token_text(*id)) : "";
-}
-
-// `text` on one line of a terminal: in quotes, control characters and broken UTF-8 escaped.
-std::string escaped(std::string_view text) {
-  return Json(text).dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 
 }  // namespace
@@ -77,9 +69,7 @@ std::string show_tokens(const Tokenizer& tokenizer, const std::vector<TokenId>& 
   std::string text;
   for (TokenId id : ids) {
     const std::string_view piece = tokenizer.piece(id);
-    text += format("%7d  ", id) + escaped(piece) + " ";
-    for (unsigned char byte : piece) text += format(" %02x", byte);
-    text += "\n";
+    text += format("%7d  ", id) + escaped(piece) + "  " + hex(piece, " ") + "\n";
   }
   return text;
 }

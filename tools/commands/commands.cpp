@@ -13,6 +13,7 @@ constexpr Command kCommands[] = {
     {"quantize", "make a model file smaller", set_up_quantize},
     {"bench", "measure prefill and decode speed", set_up_bench},
     {"explain", "the story of one token, with the numbers of this run", set_up_explain},
+    {"step", "a debugger: stop at any op, look, change, go on", set_up_step},
     {"models", "the models built into this program", set_up_models},
 };
 

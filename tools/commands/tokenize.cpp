@@ -8,6 +8,7 @@
 #include "tools/commands/commands.h"
 #include "tools/commands/options.h"
 #include "tools/output.h"
+#include "tools/token_text.h"
 
 namespace galley::tools {
 namespace {
@@ -26,12 +27,6 @@ struct TokenizeOptions {
   bool json = false;
 };
 
-std::string hex(std::string_view bytes, const char* separator) {
-  std::string text;
-  for (unsigned char c : bytes) text += format("%s%02x", text.empty() ? "" : separator, c);
-  return text;
-}
-
 bool is_valid_utf8(std::string_view text) {
   for (std::size_t i = 0; i < text.size();) {
     const Utf8Char c = read_utf8(text, i);
@@ -39,11 +34,6 @@ bool is_valid_utf8(std::string_view text) {
     i += c.size;
   }
   return true;
-}
-
-// `text` on one line of a terminal: in quotes, control characters and broken UTF-8 escaped.
-std::string shown(std::string_view text) {
-  return Json(text).dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 
 std::string input_text(const TokenizeOptions& options) {
@@ -59,7 +49,7 @@ void print_tokens(const Tokenizer& tokenizer, const std::vector<TokenId>& ids) {
     const std::string_view piece = tokenizer.piece(id);
     write_out(format("%7d  ", id));
     write_out(style.bold);
-    write_out(shown(piece));
+    write_out(escaped(piece));
     write_out(style.reset);
     write_out("  ");
     write_out(style.dim);
@@ -69,64 +59,12 @@ void print_tokens(const Tokenizer& tokenizer, const std::vector<TokenId>& ids) {
   }
 }
 
-// How each part of the text became ids, merge by merge.
-void print_merges(const Tokenizer& tokenizer, const std::string& text, EncodeOptions encode) {
-  for (const WordSteps& word : tokenizer.explain(text, encode)) {
-    write_out(shown(word.word));
-    if (word.place.special) write_out("  special token");
-    write_out("\n");
-    std::vector<std::string> symbols = word.symbols;
-    const auto print_symbols = [&] {
-      for (const std::string& s : symbols) {
-        write_out(" ");
-        write_out(shown(s));
-      }
-      write_out("\n");
-    };
-    if (!symbols.empty()) {
-      write_out("            ");
-      print_symbols();
-    }
-    for (const MergeStep& step : word.merges) {
-      symbols[step.index] = step.result;
-      symbols.erase(symbols.begin() + static_cast<std::ptrdiff_t>(step.index) + 1);
-      write_out(step.rank >= 0 ? format("  rank %-5d", step.rank)
-                               : format("  %-10g", static_cast<double>(step.score)));
-      write_out("=");
-      print_symbols();
-    }
-    write_out("  ids        ");
-    for (TokenId id : word.ids) write_out(format(" %d", id));
-    write_out("\n");
-  }
-}
-
-Json merges_json(const Tokenizer& tokenizer, const std::string& text, EncodeOptions encode) {
-  Json words = Json::array();
-  for (const WordSteps& word : tokenizer.explain(text, encode)) {
-    Json merges = Json::array();
-    for (const MergeStep& step : word.merges) {
-      Json merge = {{"index", step.index}, {"result", step.result}};
-      if (step.rank >= 0) merge["rank"] = step.rank;
-      if (step.rank < 0) merge["score"] = step.score;
-      merges.push_back(std::move(merge));
-    }
-    words.push_back({{"begin", word.place.begin},
-                     {"end", word.place.end},
-                     {"word", word.word},
-                     {"symbols", word.symbols},
-                     {"merges", std::move(merges)},
-                     {"ids", word.ids}});
-  }
-  return words;
-}
-
 void encode(const TokenizeOptions& options, const Tokenizer& tokenizer) {
   const std::string text = input_text(options);
   const EncodeOptions how{.add_special = !options.no_bos, .parse_special = options.special};
   const std::vector<TokenId> ids = tokenizer.encode(text, how);
   if (!options.json) {
-    if (options.merges) return print_merges(tokenizer, text, how);
+    if (options.merges) return write_out(merges_text(tokenizer, text, how));
     return print_tokens(tokenizer, ids);
   }
   Json tokens = Json::array();
