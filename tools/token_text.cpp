@@ -25,7 +25,7 @@ std::string merges_text(const Tokenizer& tokenizer, std::string_view text, Encod
     lines += escaped(word.word) + (word.place.special ? "  special token\n" : "\n");
     std::vector<std::string> symbols = word.symbols;
     const auto add_symbols = [&] {
-      for (const std::string& s : symbols) lines += " " + escaped(s);
+      for (const std::string& s : symbols) lines.append(" ").append(escaped(s));
       lines += "\n";
     };
     if (!symbols.empty()) {

@@ -14,6 +14,7 @@ constexpr Command kCommands[] = {
     {"bench", "measure prefill and decode speed", set_up_bench},
     {"explain", "the story of one token, with the numbers of this run", set_up_explain},
     {"step", "a debugger: stop at any op, look, change, go on", set_up_step},
+    {"drift", "where two precisions of a model part ways", set_up_drift},
     {"models", "the models built into this program", set_up_models},
 };
 

@@ -145,8 +145,8 @@ void run_step(const StepOptions& options) {
   if (options.script) runner.run_lines(script, *options.script);
   if (options.script || !options.commands.empty()) return;
 
-  const auto input = open_chat_input(
-      [&debugger](std::string_view line) { return debugger.completions(line); });
+  const auto input =
+      open_chat_input([&debugger](std::string_view line) { return debugger.completions(line); });
   if (!input->is_terminal()) return runner.run_input(*input);
   note("help lists the commands, help COMMAND tells more, Ctrl-D leaves");
   write_out(debugger.position());

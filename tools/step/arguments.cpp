@@ -64,8 +64,9 @@ Arguments parse_arguments(std::string command, std::string_view rest) {
 
 void Arguments::need(std::size_t low, std::size_t high, std::string_view usage) const {
   if (size() >= low && size() <= high) return;
-  throw Error(ErrorKind::kUsage, (size() < low ? command + " needs more: " : command + ": too many "
-                                                                             "words; ") +
+  throw Error(ErrorKind::kUsage, (size() < low ? command + " needs more: "
+                                               : command + ": too many "
+                                                           "words; ") +
                                      std::string(usage));
 }
 
@@ -76,7 +77,7 @@ std::int64_t parse_integer_in(std::string_view text, const std::string& what, st
   if (error == std::errc() && end == text.data() + text.size() && value >= low && value <= high)
     return value;
   throw Error(ErrorKind::kUsage,
-              what + " is " + quoted(text) +
+              what + " is " + galley::quoted(text) +
                   (high < low ? ", and there is none"
                               : ", expected a number from " + std::to_string(low) + " to " +
                                     std::to_string(high)));
@@ -87,7 +88,7 @@ float parse_amount(std::string_view text, const std::string& what) {
   char* end = nullptr;
   const float value = std::strtof(copy.c_str(), &end);
   if (copy.empty() || end != copy.c_str() + copy.size() || std::isnan(value))
-    throw Error(ErrorKind::kUsage, what + " is " + quoted(text) + ", expected a number");
+    throw Error(ErrorKind::kUsage, what + " is " + galley::quoted(text) + ", expected a number");
   return value;
 }
 

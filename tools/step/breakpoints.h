@@ -12,9 +12,9 @@ namespace galley::step {
 
 struct Breakpoint {
   int id = 0;
-  std::string pattern;                    // of value names; empty for a token
-  std::optional<std::int64_t> position;   // of the token
-  bool is_temporary = false;              // gone once it has stopped the run
+  std::string pattern;                   // of value names; empty for a token
+  std::optional<std::int64_t> position;  // of the token
+  bool is_temporary = false;             // gone once it has stopped the run
   std::int64_t n_hits = 0;
   std::vector<bool> ops;  // by op: whether it makes a value that is meant
 

@@ -6,8 +6,9 @@ namespace galley::step {
 namespace {
 
 void apply(const Change& change, std::int64_t position, std::span<float> row) {
-  const auto columns = row.subspan(static_cast<std::size_t>(change.begin_column),
-                                   static_cast<std::size_t>(change.end_column - change.begin_column));
+  const auto columns =
+      row.subspan(static_cast<std::size_t>(change.begin_column),
+                  static_cast<std::size_t>(change.end_column - change.begin_column));
   switch (change.kind) {
     case Change::Kind::kSet:
       std::fill(columns.begin(), columns.end(), change.amount);

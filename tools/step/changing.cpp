@@ -28,9 +28,10 @@ void apply(Debugger& d, Change change, Reply& reply) {
 std::pair<std::int64_t, std::int64_t> parse_head(DebugRun& run, const std::string& text) {
   const std::size_t dot = text.find('.');
   if (dot == std::string::npos)
-    throw Error(ErrorKind::kUsage, "a head is LAYER.HEAD, such as 2.3, not " + quoted(text));
-  const std::int64_t layer = parse_integer_in(text.substr(0, dot), "the layer", 0,
-                                              run.model().config().n_layers - 1);
+    throw Error(ErrorKind::kUsage,
+                "a head is LAYER.HEAD, such as 2.3, not " + galley::quoted(text));
+  const std::int64_t layer =
+      parse_integer_in(text.substr(0, dot), "the layer", 0, run.model().config().n_layers - 1);
   for (const Op& op : run.graph().ops)
     if (op.kind == OpKind::kAttention && op.layer == layer)
       return {layer, parse_integer_in(text.substr(dot + 1), "the head", 0, op.heads - 1)};
@@ -79,10 +80,10 @@ TokenId token_of(DebugRun& run, const Arguments& a) {
       tokenizer.encode(word, {.add_special = false, .parse_special = true});
   if (ids.size() == 1) return ids[0];
   std::string pieces;
-  for (TokenId id : ids) pieces += " " + token_text(run.model(), id);
-  throw Error(ErrorKind::kUsage,
-              quoted(word) + " is " + std::to_string(ids.size()) + " tokens:" + pieces +
-                  "; pick one (a space in front belongs to it: pick \" word\")");
+  for (TokenId id : ids) pieces += cat({" ", token_text(run.model(), id)});
+  throw Error(ErrorKind::kUsage, galley::quoted(word) + " is " + std::to_string(ids.size()) +
+                                     " tokens:" + pieces +
+                                     "; pick one (a space in front belongs to it: pick \" word\")");
 }
 
 }  // namespace
@@ -106,7 +107,8 @@ void pick(Debugger& d, const Arguments& a, Reply& reply) {
   const TokenId id = token_of(d.run(), a);
   d.run().pick(id);
   d.actions().push_back(Debugger::Action::kPick);
-  reply.text = format("the next token will be %d %s\n", id, token_text(d.run().model(), id).c_str());
+  reply.text =
+      format("the next token will be %d %s\n", id, token_text(d.run().model(), id).c_str());
   reply.data = {{"picked", id}};
 }
 
@@ -133,8 +135,9 @@ void undo(Debugger& d, const Arguments& a, Reply& reply) {
   if (!d.actions().empty() && d.actions().back() == Debugger::Action::kPick) {
     d.actions().pop_back();
     if (!d.run().picked())
-      throw Error(ErrorKind::kUsage, "the picked token is part of the text; back or restart and "
-                                     "choose again");
+      throw Error(ErrorKind::kUsage,
+                  "the picked token is part of the text; back or restart and "
+                  "choose again");
     d.run().pick(std::nullopt);
     reply.text = "undone: pick\n";
     return;

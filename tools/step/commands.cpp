@@ -4,6 +4,7 @@
 #include "tensor/message.h"
 #include "tools/output.h"
 #include "tools/step/command_functions.h"
+#include "tools/step/show.h"
 
 namespace galley::step {
 namespace {
@@ -14,16 +15,16 @@ void help(Debugger&, const Arguments& arguments, Reply& reply) {
   arguments.need(0, 1, "help [COMMAND]");
   if (!arguments.empty()) {
     const Command& command = find_command(arguments[0]);
-    reply.text = std::string(command.usage) + "\n  " + std::string(command.summary) + "\n";
-    if (!command.alias.empty()) reply.text += "  short: " + std::string(command.alias) + "\n";
-    if (!command.details.empty()) reply.text += std::string(command.details) + "\n";
+    reply.text = cat({command.usage, "\n  ", command.summary, "\n"});
+    if (!command.alias.empty()) reply.text += cat({"  short: ", command.alias, "\n"});
+    if (!command.details.empty()) reply.text += cat({command.details, "\n"});
     return;
   }
   for (const CommandGroup& group : command_groups()) {
-    reply.text += std::string(group.title) + "\n";
+    reply.text += cat({group.title, "\n"});
     for (const Command& c : group.commands)
-      reply.text += format("  %-36s %s\n", std::string(c.usage).c_str(),
-                           std::string(c.summary).c_str());
+      reply.text +=
+          format("  %-36s %s\n", std::string(c.usage).c_str(), std::string(c.summary).c_str());
   }
   reply.text += "help COMMAND tells more of one. The beginning of a name is enough.\n";
 }
@@ -83,8 +84,8 @@ constexpr Command kLooking[] = {
      Completes::kValues, print},
     {"stats", "", "stats [VALUE][PART]", "smallest, largest, mean, deviation", "",
      Completes::kValues, stats},
-    {"heat", "", "heat [VALUE][PART]", "its numbers as shades, or colours", "",
-     Completes::kValues, heat},
+    {"heat", "", "heat [VALUE][PART]", "its numbers as shades, or colours", "", Completes::kValues,
+     heat},
     {"explain", "e", "explain VALUE[ROW, COLUMN] [all]", "derives one number, to the last bit",
      "  explain blk.0.ffn_up[5, 17]\n"
      "  explain blk.2.attn_weights[3, 5, 0]   head, token, position\n"
@@ -114,7 +115,8 @@ constexpr Command kModel[] = {
 };
 
 constexpr Command kText[] = {
-    {"tokens", "", "tokens", "the text so far: ids, bytes, pieces", "", Completes::kNothing, tokens},
+    {"tokens", "", "tokens", "the text so far: ids, bytes, pieces", "", Completes::kNothing,
+     tokens},
     {"merges", "", "merges TEXT", "how the tokenizer puts a text together", "", Completes::kNothing,
      merges},
     {"sampler", "", "sampler [K]", "how the next token is chosen, stage by stage",
@@ -159,8 +161,12 @@ constexpr Command kGeneral[] = {
 };
 
 constexpr CommandGroup kGroups[] = {
-    {"Moving", kMoving},          {"Looking at values", kLooking}, {"Looking at the model", kModel},
-    {"Looking at the text", kText}, {"Changing", kChanging},         {"General", kGeneral},
+    {"Moving", kMoving},
+    {"Looking at values", kLooking},
+    {"Looking at the model", kModel},
+    {"Looking at the text", kText},
+    {"Changing", kChanging},
+    {"General", kGeneral},
 };
 
 }  // namespace
@@ -179,12 +185,12 @@ const Command& find_command(const std::string& word) {
   if (beginning.size() == 1) return *beginning[0];
   if (beginning.size() > 1) {
     std::string several;
-    for (const Command* c : beginning)
-      several += (several.empty() ? "" : ", ") + std::string(c->name);
-    throw Error(ErrorKind::kUsage, quoted(word) + " could be " + several + "; write more of it");
+    for (const Command* c : beginning) several += cat({several.empty() ? "" : ", ", c->name});
+    throw Error(ErrorKind::kUsage,
+                galley::quoted(word) + " could be " + several + "; write more of it");
   }
-  throw Error(ErrorKind::kUsage,
-              "there is no command " + quoted(word) + suggestion(word, names) + "; help lists them");
+  throw Error(ErrorKind::kUsage, "there is no command " + galley::quoted(word) +
+                                     suggestion(word, names) + "; help lists them");
 }
 
 }  // namespace galley::step

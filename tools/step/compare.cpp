@@ -25,8 +25,7 @@ std::vector<double> probabilities(std::span<const float> logits) {
 }
 
 std::int32_t best_of(std::span<const float> logits) {
-  return static_cast<std::int32_t>(std::max_element(logits.begin(), logits.end()) -
-                                   logits.begin());
+  return static_cast<std::int32_t>(std::max_element(logits.begin(), logits.end()) - logits.begin());
 }
 
 }  // namespace
@@ -59,8 +58,7 @@ Difference compare_values(const glass::RunData& a, Value in_a, const glass::RunD
   const std::int64_t n_rows = b.n_rows(in_b);
   if (a.n_rows(in_a) != n_rows || a.graph().info(in_a).width != b.graph().info(in_b).width)
     throw Error(ErrorKind::kUsage, name + " has another shape in the two runs");
-  for (std::int64_t r = 0; r < n_rows; ++r)
-    difference.add_row(a.row(in_a, r), b.row(in_b, r), r);
+  for (std::int64_t r = 0; r < n_rows; ++r) difference.add_row(a.row(in_a, r), b.row(in_b, r), r);
   return difference;
 }
 

@@ -19,7 +19,7 @@ struct Difference {
   double largest = 0;            // |a - b|
   std::int64_t row = 0;          // where that is
   std::int64_t column = 0;
-  double squares = 0;      // sum of (a - b)^2
+  double squares = 0;       // sum of (a - b)^2
   double base_squares = 0;  // sum of b^2
 
   // The size of the difference in that of the value: sqrt(sum (a - b)^2 / sum b^2).
@@ -31,12 +31,11 @@ struct Difference {
 
 // Compares the rows of a value that both have. The runs' graphs may be of two models; they must
 // have the same number of rows and columns there. Throws Error kUsage if not.
-Difference compare_values(const glass::RunData& a, Value in_a, const glass::RunData& b,
-                          Value in_b);
+Difference compare_values(const glass::RunData& a, Value in_a, const glass::RunData& b, Value in_b);
 
 // Two next-token distributions.
 struct DistributionChange {
-  double kl = 0;               // sum q log(q / p) in nats, q: the softmax of `base`
+  double kl = 0;  // sum q log(q / p) in nats, q: the softmax of `base`
   double largest_p_change = 0;
   std::int32_t base_best = 0;  // the likeliest token of each
   std::int32_t best = 0;

@@ -43,8 +43,8 @@ std::vector<TokenId> encode(const Model& model, const std::string& text) {
   if (model.tokenizer().has_vocab()) return model.tokenizer().encode(text);
   std::vector<TokenId> ids;
   for (const std::string& word : parse_arguments("run2", text).words)
-    ids.push_back(static_cast<TokenId>(
-        parse_integer_in(word, "a token id", 0, model.config().n_vocab - 1)));
+    ids.push_back(
+        static_cast<TokenId>(parse_integer_in(word, "a token id", 0, model.config().n_vocab - 1)));
   return ids;
 }
 
@@ -54,7 +54,7 @@ const glass::RunRecord& find_record(Debugger& d, const std::string& name) {
   std::vector<std::string> names;
   for (const auto& [known, record] : d.records()) names.push_back(known);
   throw Error(ErrorKind::kUsage,
-              "there is no run " + quoted(name) +
+              "there is no run " + galley::quoted(name) +
                   (names.empty() ? "; run2 TEXT makes one" : suggestion(name, names)));
 }
 
@@ -70,10 +70,10 @@ PatchSource read_source(Debugger& d, const std::string& text) {
   source.record = &find_record(d, ref.name);
   if (ref.slices.empty()) return source;
   if (ref.slices.size() != 1 || !ref.slices[0].is_index)
-    throw Error(ErrorKind::kUsage,
-                quoted(text) + ": behind the run's name stands one row, as in " + ref.name + "[6]");
-  source.row =
-      glass::resolve(ref.slices[0], source.record->n_tokens(), "row of " + ref.name).begin;
+    throw Error(
+        ErrorKind::kUsage,
+        galley::quoted(text) + ": behind the run's name stands one row, as in " + ref.name + "[6]");
+  source.row = glass::resolve(ref.slices[0], source.record->n_tokens(), "row of " + ref.name).begin;
   return source;
 }
 
@@ -83,10 +83,10 @@ std::vector<float> copied(const glass::RunRecord& record, const ChangeTarget& ta
   const Change& c = target.change;
   std::vector<float> data;
   if (begin + n > record.n_rows(target.value))
-    throw Error(ErrorKind::kUsage,
-                "the other run has " + std::to_string(record.n_rows(target.value)) + " rows of " +
-                    record.graph().info(target.value).name +
-                    "; name the row: patch VALUE[ROW, :] from NAME[ROW]");
+    throw Error(ErrorKind::kUsage, "the other run has " +
+                                       std::to_string(record.n_rows(target.value)) + " rows of " +
+                                       record.graph().info(target.value).name +
+                                       "; name the row: patch VALUE[ROW, :] from NAME[ROW]");
   for (std::int64_t r = begin; r < begin + n; ++r) {
     const auto row = record.row(target.value, r);
     data.insert(data.end(), row.begin() + c.begin_column, row.begin() + c.end_column);
@@ -105,15 +105,15 @@ void tell_difference(const std::string& name, const Difference& x, Reply& reply)
                                   {"relative", x.relative()}});
 }
 
-void tell_distributions(const Model& model, std::span<const float> base,
-                        std::span<const float> now, Reply& reply) {
+void tell_distributions(const Model& model, std::span<const float> base, std::span<const float> now,
+                        Reply& reply) {
   const DistributionChange change = compare_logits(base, now);
   reply.text += format("next token: KL %.6f nats, largest change of a probability %s\n", change.kl,
                        percent_text(change.largest_p_change).c_str());
   const auto line = [&](const char* label, std::span<const float> logits) {
     std::string text = format("  %-10s", label);
     for (const glass::Guess& g : glass::best_guesses(logits, 5))
-      text += "  " + token_text(model, g.id) + " " + percent_text(static_cast<double>(g.p));
+      text += cat({"  ", token_text(model, g.id), " ", percent_text(static_cast<double>(g.p))});
     return text + "\n";
   };
   reply.text += line("unchanged", base) + line("changed", now);
@@ -158,8 +158,8 @@ void run2(Debugger& d, const Arguments& a, Reply& reply) {
   const glass::RunRecord& record = d.records().at(name);
   const auto logits = record.row(d.run().graph().logits, record.n_rows(d.run().graph().logits) - 1);
   const glass::Guess best = glass::best_guesses(logits, 1).at(0);
-  reply.text += "  says " + token_text(d.run().model(), best.id) + " " +
-                percent_text(static_cast<double>(best.p)) + "\n";
+  reply.text += cat({"  says ", token_text(d.run().model(), best.id), " ",
+                     percent_text(static_cast<double>(best.p)), "\n"});
   reply.data = {{"name", name}, {"ids", ids}, {"best", best.id}};
 }
 
@@ -170,8 +170,7 @@ void patch(Debugger& d, const Arguments& a, Reply& reply) {
   ChangeTarget target = change_target(d, a[0]);
   const PatchSource source = read_source(d, a[2]);
   const std::int64_t n_rows = target.rows.size();
-  if (n_rows == 0)
-    throw Error(ErrorKind::kUsage, "this pass has no rows of " + a[0]);
+  if (n_rows == 0) throw Error(ErrorKind::kUsage, "this pass has no rows of " + a[0]);
   if (!target.names_rows) {
     const std::int64_t theirs = source.record->n_rows(target.value);
     if (theirs != n_rows)
@@ -222,8 +221,8 @@ void diff(Debugger& d, const Arguments& a, Reply& reply) {
                       as_ll(n_values));
   reply.text += first.empty() ? "\n" : "; the first is " + first + "\n";
   if (!lines.empty())
-    reply.text += format("  %-24s %18s %11s %11s\n", "value", "numbers", "largest", "relative") +
-                  lines;
+    reply.text +=
+        format("  %-24s %18s %11s %11s\n", "value", "numbers", "largest", "relative") + lines;
   reply.data["n_different"] = n_different;
   reply.data["first"] = first;
   if (!run.pass_is_over() || run.view().n_outputs() == 0) return;

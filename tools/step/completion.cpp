@@ -8,8 +8,8 @@ namespace galley::step {
 namespace {
 
 // Words that some commands know.
-constexpr std::string_view kWords[] = {"head", "token", "top", "row", "grid", "layer",
-                                       "all",  "block", "off", "from"};
+constexpr std::string_view kWords[] = {"head",  "token", "top",   "row", "grid",
+                                       "layer", "all",   "block", "off", "from"};
 
 void add_values(const DebugRun& run, int layer, std::vector<std::string>& words) {
   const std::string prefix = "blk." + std::to_string(layer) + ".";
@@ -24,10 +24,10 @@ void add_values(const DebugRun& run, int layer, std::vector<std::string>& words)
 std::vector<std::string> Debugger::completions(std::string_view line) const {
   const std::size_t begin = line.find_first_not_of(" \t");
   const std::size_t space = line.find_last_of(" \t");
-  const bool is_first = space == std::string_view::npos || begin == std::string_view::npos ||
-                        space < begin;
-  const std::string_view word = is_first ? line.substr(std::min(begin, line.size()))
-                                         : line.substr(space + 1);
+  const bool is_first =
+      space == std::string_view::npos || begin == std::string_view::npos || space < begin;
+  const std::string_view word =
+      is_first ? line.substr(std::min(begin, line.size())) : line.substr(space + 1);
   std::vector<std::string> all;
   const auto add_commands = [&all] {
     for (const CommandGroup& group : command_groups())

@@ -28,10 +28,10 @@ DebugRun::DebugRun(std::shared_ptr<const Model> model, std::vector<TokenId> prom
   GALLEY_CHECK(!ids_.empty(), "a run begins with a token");
   Sampler check_options(options_.sampler);
   if (n_prompt_ > session_.n_context())
-    throw Error(ErrorKind::kContextExceeded,
-                "the prompt has " + std::to_string(n_prompt_) + " tokens, the context holds " +
-                    std::to_string(session_.n_context()) +
-                    "; shorten it or use a larger --ctx-size");
+    throw Error(ErrorKind::kContextExceeded, "the prompt has " + std::to_string(n_prompt_) +
+                                                 " tokens, the context holds " +
+                                                 std::to_string(session_.n_context()) +
+                                                 "; shorten it or use a larger --ctx-size");
   session_.set_observer(this);
   begin_pass(0);
 }
@@ -50,7 +50,8 @@ void DebugRun::begin_pass(std::int64_t begin) {
   pass_end_ = std::min(n_ids(), begin + session_.n_batch());
   std::vector<BatchToken> batch;
   for (std::int64_t i = pass_begin_; i < pass_end_; ++i)
-    batch.push_back({ids_[static_cast<std::size_t>(i)], 0, options_.all_logits || i + 1 == n_ids()});
+    batch.push_back(
+        {ids_[static_cast<std::size_t>(i)], 0, options_.all_logits || i + 1 == n_ids()});
   std::fill(op_ns_.begin(), op_ns_.end(), 0);
   session_.begin(batch);
 }

@@ -32,8 +32,7 @@ int Debugger::layer() const {
 }
 
 glass::LogitLens& Debugger::lens() {
-  if (!lens_)
-    lens_ = std::make_unique<glass::LogitLens>(run_.graph(), run_.session().n_threads());
+  if (!lens_) lens_ = std::make_unique<glass::LogitLens>(run_.graph(), run_.session().n_threads());
   return *lens_;
 }
 
@@ -42,16 +41,17 @@ std::string Debugger::position() {
   std::string text;
   if (run.next_op() == 0) {
     const std::int64_t n = run.pass_end() - run.pass_begin();
-    text += n == 1 ? format("token %lld: %s\n", static_cast<long long>(run.pass_begin()),
-                            token_text(run.model(), run.ids()[static_cast<std::size_t>(
-                                                        run.pass_begin())])
-                                .c_str())
-                   : format("tokens %lld to %lld: %s\n", static_cast<long long>(run.pass_begin()),
-                            static_cast<long long>(run.pass_end() - 1),
-                            text_of(run.model(), run.ids().subspan(
-                                                     static_cast<std::size_t>(run.pass_begin()),
-                                                     static_cast<std::size_t>(n)))
-                                .c_str());
+    text +=
+        n == 1
+            ? format("token %lld: %s\n", static_cast<long long>(run.pass_begin()),
+                     token_text(run.model(), run.ids()[static_cast<std::size_t>(run.pass_begin())])
+                         .c_str())
+            : format(
+                  "tokens %lld to %lld: %s\n", static_cast<long long>(run.pass_begin()),
+                  static_cast<long long>(run.pass_end() - 1),
+                  text_of(run.model(), run.ids().subspan(static_cast<std::size_t>(run.pass_begin()),
+                                                         static_cast<std::size_t>(n)))
+                      .c_str());
   } else {
     text += "made  " + op_line(run, last_op()) + "\n";
   }

@@ -32,7 +32,7 @@ std::string header(DebugRun& run, std::int64_t first, std::int64_t end, const ch
   for (std::int64_t p = first; p < end; ++p) {
     std::string piece = token_text(run.model(), run.ids()[static_cast<std::size_t>(p)]);
     if (piece.size() >= 2 && piece.front() == '"') piece = piece.substr(1, piece.size() - 2);
-    text += " " + fitted(piece, 5);
+    text += cat({" ", fitted(piece, 5)});
   }
   return text + "\n";
 }
@@ -74,7 +74,8 @@ Asked read_arguments(DebugRun& run, const Arguments& a) {
       asked.token =
           a.integer(i + 1, "the token of this pass", 0, run.pass_end() - run.pass_begin() - 1);
     else
-      throw Error(ErrorKind::kUsage, "attention: there is no " + quoted(a[i]) + "; " + kUsage);
+      throw Error(ErrorKind::kUsage,
+                  "attention: there is no " + galley::quoted(a[i]) + "; " + kUsage);
   }
   return asked;
 }
@@ -103,20 +104,21 @@ void attention(Debugger& d, const Arguments& a, Reply& reply) {
                                   {"weights", trace.weights}});
   };
   if (asked.head && !asked.token) {
-    reply.text = format("%s, head %lld: percent of its attention that each token (row) gives each "
-                        "position\n",
-                        op.name.c_str(), as_ll(*asked.head));
+    reply.text = format(
+        "%s, head %lld: percent of its attention that each token (row) gives each "
+        "position\n",
+        op.name.c_str(), as_ll(*asked.head));
     reply.text += header(run, first, end, "token");
     for (std::int64_t t = std::max<std::int64_t>(0, n_tokens - kMaxRows); t < n_tokens; ++t)
       add(format("%lld", as_ll(run.pass_begin() + t)), t, *asked.head);
     return;
   }
   const std::int64_t token = asked.token.value_or(n_tokens - 1);
-  reply.text = format("%s, token %lld %s: percent of each head's attention at each position\n",
-                      op.name.c_str(), as_ll(run.pass_begin() + token),
-                      token_text(run.model(), run.ids()[static_cast<std::size_t>(
-                                                  run.pass_begin() + token)])
-                          .c_str());
+  reply.text =
+      format("%s, token %lld %s: percent of each head's attention at each position\n",
+             op.name.c_str(), as_ll(run.pass_begin() + token),
+             token_text(run.model(), run.ids()[static_cast<std::size_t>(run.pass_begin() + token)])
+                 .c_str());
   reply.text += header(run, first, end, "head");
   for (std::int64_t h = asked.head.value_or(0); h <= asked.head.value_or(op.heads - 1); ++h)
     add(format("%lld", as_ll(h)), token, h);

@@ -76,7 +76,8 @@ void kv(Debugger& d, const Arguments& a, Reply& reply) {
   const std::int64_t n_context = run.session().n_context();
   const std::int64_t first = std::max<std::int64_t>(0, end - kMapPositions);
   std::int64_t per_position = 0, decode_bytes = 0;
-  for (const CacheLayer& layer : graph.cache_layers) per_position += bytes_per_position(layer, type);
+  for (const CacheLayer& layer : graph.cache_layers)
+    per_position += bytes_per_position(layer, type);
   for (const Op& op : graph.ops)
     if (op.kind == OpKind::kAttention) decode_bytes += cache_bytes(run, op, 1, end);
   reply.text = format("%s, %s bytes per position, room for %s positions\n",
@@ -104,7 +105,8 @@ void kv(Debugger& d, const Arguments& a, Reply& reply) {
     reply.text += layer.window > 0 ? format(", window of %lld\n", as_ll(layer.window)) : "\n";
     reply.data["layers"].push_back({{"layer", layer.layer}, {"map", map}, {"held", n_held}});
   }
-  reply.text += "  # earlier passes  + this pass  k only keys so far  . empty  - out of the window\n";
+  reply.text +=
+      "  # earlier passes  + this pass  k only keys so far  . empty  - out of the window\n";
   reply.text += format("  in all %s bytes; the next token will read %s of them\n",
                        bytes_text(n_bytes).c_str(), bytes_text(decode_bytes).c_str());
   reply.text += effect(run, d.last_op(), true) + effect(run, run.next_op(), false);

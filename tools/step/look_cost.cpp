@@ -14,6 +14,8 @@ namespace {
 using tools::format;
 
 struct Line {
+  explicit Line(std::string line_name) : name(std::move(line_name)) {}
+
   std::string name;
   std::int64_t n_ops = 0;
   OpCost cost;
@@ -68,16 +70,16 @@ void cost(Debugger& d, const Arguments& a, Reply& reply) {
     for (const glass::NamedValue& v : glass::find_values(graph, a[0], d.layer()))
       wanted[static_cast<std::size_t>(v.op)] = true;
   std::vector<Line> lines;
-  Line total{"together"};
+  Line total("together");
   for (std::size_t i = 0; i < graph.ops.size(); ++i) {
     if (!wanted[i] || graph.ops[i].kind == OpKind::kSlice) continue;
     const Op& op = graph.ops[i];
     const OpCost cost = op_cost(graph, op, run.pass_end() - run.pass_begin(),
                                 run.view().n_outputs(), run.pass_begin(), run.view().kv_type());
     const std::string name = a.empty() ? without_layer(op) : op.name;
-    auto line = std::find_if(lines.begin(), lines.end(),
-                             [&](const Line& l) { return l.name == name; });
-    if (line == lines.end()) line = lines.insert(lines.end(), Line{name});
+    auto line =
+        std::find_if(lines.begin(), lines.end(), [&](const Line& l) { return l.name == name; });
+    if (line == lines.end()) line = lines.insert(lines.end(), Line(name));
     line->add(cost, run.op_ns()[i]);
     total.add(cost, run.op_ns()[i]);
   }

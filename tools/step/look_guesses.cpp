@@ -16,9 +16,7 @@ using tools::format;
 constexpr std::int64_t kMaxGuesses = 1000;
 constexpr std::int64_t kGridTokens = 8;  // columns of `lens grid`
 
-int logits_op(const DebugRun& run) {
-  return run.graph().info(run.graph().logits).writer;
-}
+int logits_op(const DebugRun& run) { return run.graph().info(run.graph().logits).writer; }
 
 void need_logits(DebugRun& run) {
   if (logits_op(run) < run.next_op()) {
@@ -29,10 +27,11 @@ void need_logits(DebugRun& run) {
 }
 
 Json guess_json(const Model& model, const glass::Guess& g) {
-  return {{"id", g.id}, {"text", model.tokenizer().has_vocab()
-                                     ? std::string(model.tokenizer().piece(g.id))
-                                     : std::to_string(g.id)},
-          {"logit", g.logit}, {"p", g.p}};
+  return {{"id", g.id},
+          {"text", model.tokenizer().has_vocab() ? std::string(model.tokenizer().piece(g.id))
+                                                 : std::to_string(g.id)},
+          {"logit", g.logit},
+          {"p", g.p}};
 }
 
 std::string guess_text(const Model& model, const glass::Guess& g) {
@@ -58,7 +57,7 @@ LensAsked read_lens(DebugRun& run, const Arguments& a) {
     else if (a.is(i, "top"))
       asked.top = a.integer(i + 1, "the number of guesses", 1, kMaxGuesses);
     else
-      throw Error(ErrorKind::kUsage, "lens: there is no " + quoted(a[i]) + "; " + kUsage);
+      throw Error(ErrorKind::kUsage, "lens: there is no " + galley::quoted(a[i]) + "; " + kUsage);
   }
   return asked;
 }
@@ -86,12 +85,12 @@ void lens_grid(Debugger& d, Reply& reply) {
   const std::int64_t first = std::max<std::int64_t>(0, n_tokens - kGridTokens);
   const auto cell = [](std::string text) {
     if (text.size() >= 2 && text.front() == '"') text = text.substr(1, text.size() - 2);
-    return "  " + fitted(text, 7);
+    return cat({"  ", fitted(text, 7)});
   };
   reply.text = format("%-20s", "after");
   for (std::int64_t t = first; t < n_tokens; ++t)
-    reply.text += cell(token_text(run.model(), run.ids()[static_cast<std::size_t>(
-                                                   run.pass_begin() + t)]));
+    reply.text +=
+        cell(token_text(run.model(), run.ids()[static_cast<std::size_t>(run.pass_begin() + t)]));
   reply.text += "\n";
   reply.data = Json::array();
   for (const glass::ResidualPoint& point : made_points(run)) {
@@ -109,15 +108,15 @@ void lens_grid(Debugger& d, Reply& reply) {
 
 std::string stage_line(const Model& model, const SampleSteps::Stage& stage, double mass,
                        std::int64_t n_shown) {
-  std::string text = format("%-12s %-34s %7zu left, %s of the mass\n", stage.name.c_str(),
-                            stage.description.c_str(), stage.candidates.size(),
-                            percent_text(mass).c_str());
+  std::string text =
+      format("%-12s %-34s %7zu left, %s of the mass\n", stage.name.c_str(),
+             stage.description.c_str(), stage.candidates.size(), percent_text(mass).c_str());
   std::string line;
   for (std::int64_t i = 0;
        i < std::min(n_shown, static_cast<std::int64_t>(stage.candidates.size())); ++i) {
     const Candidate& c = stage.candidates[static_cast<std::size_t>(i)];
-    line += (line.empty() ? "" : "  ") + token_text(model, c.id) + " " +
-            percent_text(static_cast<double>(c.p));
+    line += cat({line.empty() ? "" : "  ", token_text(model, c.id), " ",
+                 percent_text(static_cast<double>(c.p))});
   }
   return text + "    " + line + "\n";
 }
@@ -140,10 +139,10 @@ void logits(Debugger& d, const Arguments& a, Reply& reply) {
   reply.text = format("%4s %7s  %-16s %12s %8s\n", "", "token", "text", "logit", "p");
   std::int64_t rank = 0;
   for (const glass::Guess& g : glass::best_guesses(values, static_cast<std::size_t>(k))) {
-    reply.text += format("%4lld %7d  %s %12.6g %8s\n", as_ll(++rank), g.id,
-                         left(token_text(run.model(), g.id), 16).c_str(),
-                         static_cast<double>(g.logit),
-                         percent_text(static_cast<double>(g.p)).c_str());
+    reply.text +=
+        format("%4lld %7d  %s %12.6g %8s\n", as_ll(++rank), g.id,
+               left(token_text(run.model(), g.id), 16).c_str(), static_cast<double>(g.logit),
+               percent_text(static_cast<double>(g.p)).c_str());
     reply.data.push_back(guess_json(run.model(), g));
   }
 }
@@ -153,16 +152,16 @@ void lens(Debugger& d, const Arguments& a, Reply& reply) {
   const LensAsked asked = read_lens(run, a);
   if (asked.grid) return lens_grid(d, reply);
   const std::int64_t position = run.pass_begin() + asked.token;
-  reply.text = format("token %lld %s: the next one, if the model stopped after\n", as_ll(position),
-                      token_text(run.model(), run.ids()[static_cast<std::size_t>(position)])
-                          .c_str());
+  reply.text =
+      format("token %lld %s: the next one, if the model stopped after\n", as_ll(position),
+             token_text(run.model(), run.ids()[static_cast<std::size_t>(position)]).c_str());
   reply.data = Json::array();
   for (const glass::ResidualPoint& point : made_points(run)) {
     reply.text += format("  %-20s", point.name.c_str());
     Json guesses = Json::array();
     for (const glass::Guess& g : glass::best_guesses(lens_logits(d, point, asked.token),
                                                      static_cast<std::size_t>(asked.top))) {
-      reply.text += "  " + guess_text(run.model(), g);
+      reply.text += cat({"  ", guess_text(run.model(), g)});
       guesses.push_back(guess_json(run.model(), g));
     }
     reply.text += "\n";
@@ -200,7 +199,8 @@ void sampler(Debugger& d, const Arguments& a, Reply& reply) {
     reply.text += "greedy       the likeliest one";
   else
     reply.text += format("draw         %.6f of the mass that is left", steps.draw);
-  reply.text += format(": token %d %s\n", steps.chosen, token_text(run.model(), steps.chosen).c_str());
+  reply.text +=
+      format(": token %d %s\n", steps.chosen, token_text(run.model(), steps.chosen).c_str());
   if (!is_greedy) reply.data["draw"] = steps.draw;
   reply.data["chosen"] = steps.chosen;
 }

@@ -39,8 +39,8 @@ std::pair<int, int> listed(Debugger& d, const Arguments& a) {
   const int n_ops = d.run().n_ops();
   if (a.is(0, "all")) return {0, n_ops};
   if (a.is(0, "layer")) {
-    const auto layer = static_cast<int>(
-        a.integer(1, "the layer", 0, d.run().model().config().n_layers - 1));
+    const auto layer =
+        static_cast<int>(a.integer(1, "the layer", 0, d.run().model().config().n_layers - 1));
     int begin = 0;
     while (op_at(d, begin).layer != layer) ++begin;
     int end = begin;
@@ -99,10 +99,10 @@ void where(Debugger& d, const Arguments& a, Reply& reply) {
   if (begin > 0) reply.text += part(0, begin) + " then ";
   reply.text += format("[%s]", part(begin, end).c_str());
   if (end < static_cast<std::int64_t>(ids.size()))
-    reply.text += " then " + part(end, static_cast<std::int64_t>(ids.size()));
-  reply.text += format("\npass  %lld of %zu tokens, positions %lld to %lld; op %d of %d",
-                       as_ll(end - begin), ids.size(), as_ll(begin), as_ll(end - 1),
-                       run.next_op(), run.n_ops());
+    reply.text += cat({" then ", part(end, static_cast<std::int64_t>(ids.size()))});
+  reply.text +=
+      format("\npass  %lld of %zu tokens, positions %lld to %lld; op %d of %d", as_ll(end - begin),
+             ids.size(), as_ll(begin), as_ll(end - 1), run.next_op(), run.n_ops());
   if (d.layer() >= 0)
     reply.text += format("; layer %d of %lld", d.layer(), as_ll(run.model().config().n_layers));
   reply.text += "\n" + d.position();
@@ -117,17 +117,17 @@ void why(Debugger& d, const Arguments& a, Reply& reply) {
   const Graph& graph = d.run().graph();
   const OpKindInfo& info = op_kind_info(op.kind);
   reply.text = format("%s: %s, op %d\n", op.name.c_str(), std::string(info.name).c_str(), index);
-  reply.text += "  formula  " + std::string(info.formula) + "\n";
-  reply.text += "  shapes   " + std::string(info.shape) + "\n";
+  reply.text += cat({"  formula  ", info.formula, "\n"});
+  reply.text += cat({"  shapes   ", info.shape, "\n"});
   if (!op.inputs.empty()) reply.text += "  inputs ";
   for (Value input : op.inputs)
-    reply.text += "  " + graph.info(input).name + " " + shape_text(d.run(), input);
+    reply.text += cat({"  ", graph.info(input).name, " ", shape_text(d.run(), input)});
   if (!op.inputs.empty()) reply.text += "\n";
-  if (op.weight) reply.text += "  weights  " + tensor_text(*op.weight) + "\n";
-  if (op.bias) reply.text += "  bias     " + tensor_text(*op.bias) + "\n";
-  reply.text += "  output   " + op.name + " " + shape_text(d.run(), op.output) + "\n";
+  if (op.weight) reply.text += cat({"  weights  ", tensor_text(*op.weight), "\n"});
+  if (op.bias) reply.text += cat({"  bias     ", tensor_text(*op.bias), "\n"});
+  reply.text += cat({"  output   ", op.name, " ", shape_text(d.run(), op.output), "\n"});
   reply.text += wrapped(std::string(info.purpose), 78, "  ");
-  reply.text += "  more: docs/" + std::string(info.lesson) + "\n";
+  reply.text += cat({"  more: docs/", info.lesson, "\n"});
   reply.data = op_json(d, index);
   reply.data["formula"] = info.formula;
   reply.data["purpose"] = info.purpose;
@@ -141,7 +141,8 @@ void shape(Debugger& d, const Arguments& a, Reply& reply) {
   const Op& op = op_at(d, index);
   const ValueInfo& info = graph.info(op.output);
   reply.text = op.name + " " + shape_text(d.run(), op.output) + " float32";
-  if (info.cache_layer >= 0) reply.text = op.name + " " + shape_text(d.run(), op.output) + " in the cache";
+  if (info.cache_layer >= 0)
+    reply.text = op.name + " " + shape_text(d.run(), op.output) + " in the cache";
   reply.text += info.rows == Rows::kTokens
                     ? (info.cache_layer >= 0 ? ", a row for each position\n"
                                              : ", a row for each token of the pass\n")
@@ -150,8 +151,9 @@ void shape(Debugger& d, const Arguments& a, Reply& reply) {
     reply.text += format("  columns %lld to %lld of %s\n", as_ll(info.offset),
                          as_ll(info.offset + info.width - 1),
                          graph.values[static_cast<std::size_t>(info.parent)].name.c_str());
-  reply.text += format("  made by op %d, %s", index, std::string(op_kind_info(op.kind).name).c_str());
-  if (!op.inputs.empty()) reply.text += " of " + names_of(graph, op.inputs);
+  reply.text +=
+      format("  made by op %d, %s", index, std::string(op_kind_info(op.kind).name).c_str());
+  if (!op.inputs.empty()) reply.text += cat({" of ", names_of(graph, op.inputs)});
   const std::vector<Value> readers = readers_of(graph, op.output);
   reply.text += "\n  read by " + (readers.empty() ? "nobody" : names_of(graph, readers)) + "\n";
   reply.data = op_json(d, index);

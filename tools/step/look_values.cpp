@@ -43,8 +43,8 @@ void print_row(const std::string& label, const std::vector<float>& row, std::int
     if (on_line == 0) reply.text += format("%-10s", on_line == 0 ? label.c_str() : "");
     reply.text +=
         c < 0 ? std::string("        ...")
-              : format(" %10.4g", static_cast<double>(
-                                      row[static_cast<std::size_t>(c - first_column)]));
+              : format(" %10.4g",
+                       static_cast<double>(row[static_cast<std::size_t>(c - first_column)]));
     if (++on_line == kPerLine) on_line = 0, reply.text += "\n";
   }
   if (on_line != 0) reply.text += "\n";
@@ -78,9 +78,8 @@ Json print_rows(const Selection& s, std::int64_t head, Reply& reply) {
 }
 
 // Calls `see` with every number of the selection and where it is.
-void for_each(const Selection& s,
-              const std::function<void(std::int64_t head, std::int64_t row, std::int64_t column,
-                                       double x)>& see) {
+void for_each(const Selection& s, const std::function<void(std::int64_t head, std::int64_t row,
+                                                           std::int64_t column, double x)>& see) {
   const std::size_t dim = s.n_dimensions() - 2;
   const glass::IndexRange heads = s.has_heads() ? s.ranges()[0] : glass::IndexRange{0, 1};
   for (std::int64_t h = heads.begin; h < heads.end; ++h)
@@ -117,14 +116,10 @@ struct Stats {
 };
 
 Json stats_json(const Stats& s) {
-  return {{"n", s.n},
-          {"min", glass::json_number(s.low)},
-          {"max", glass::json_number(s.high)},
-          {"mean", s.mean()},
-          {"deviation", s.deviation()},
-          {"rms", s.rms()},
-          {"zeros", s.n_zero},
-          {"not_finite", s.n_infinite}};
+  return {
+      {"n", s.n},          {"min", glass::json_number(s.low)}, {"max", glass::json_number(s.high)},
+      {"mean", s.mean()},  {"deviation", s.deviation()},       {"rms", s.rms()},
+      {"zeros", s.n_zero}, {"not_finite", s.n_infinite}};
 }
 
 }  // namespace
@@ -155,8 +150,8 @@ void stats(Debugger& d, const Arguments& a, Reply& reply) {
   Stats all;
   std::vector<std::pair<std::string, Stats>> rows;
   for_each(s, [&](std::int64_t h, std::int64_t r, std::int64_t c, double x) {
-    const std::string row = s.has_heads() ? format("[%lld, %lld", as_ll(h), as_ll(r))
-                                          : format("[%lld", as_ll(r));
+    const std::string row =
+        s.has_heads() ? format("[%lld, %lld", as_ll(h), as_ll(r)) : format("[%lld", as_ll(r));
     if (rows.empty() || rows.back().first != row) rows.push_back({row, {}});
     const std::string at = row + format(", %lld]", as_ll(c));
     rows.back().second.add(x, at);
@@ -212,8 +207,8 @@ void heat(Debugger& d, const Arguments& a, Reply& reply) {
   std::vector<Line> lines;
   double largest = 0;
   for_each(s, [&](std::int64_t h, std::int64_t r, std::int64_t c, double x) {
-    const std::string label = s.has_heads() ? format("[%lld, %lld]", as_ll(h), as_ll(r))
-                                            : format("[%lld]", as_ll(r));
+    const std::string label =
+        s.has_heads() ? format("[%lld, %lld]", as_ll(h), as_ll(r)) : format("[%lld]", as_ll(r));
     if (lines.empty() || lines.back().label != label)
       lines.push_back({label, std::vector<double>(static_cast<std::size_t>(n_cells), 0.0)});
     if (!std::isfinite(x)) return;

@@ -25,7 +25,7 @@ const Tensor& find_tensor(Debugger& d, const std::string& name) {
   std::vector<std::string> names;
   for (const Tensor& t : file.tensors()) names.push_back(t.name);
   throw Error(ErrorKind::kUsage,
-              "there is no tensor " + quoted(name) + suggestion(name, names));
+              "there is no tensor " + galley::quoted(name) + suggestion(name, names));
 }
 
 std::string users_of(const Graph& graph, const Tensor& tensor) {
@@ -56,7 +56,7 @@ void describe(Debugger& d, const Tensor& t, Reply& reply) {
   }
   reply.text += format("  values    min %.4g  max %.4g  rms %.4g\n", low, high,
                        std::sqrt(squares / static_cast<double>(t.n_elements())));
-  reply.text += "  used by   " + users_of(d.run().graph(), t) + "\n";
+  reply.text += cat({"  used by   ", users_of(d.run().graph(), t), "\n"});
   reply.data = {{"name", t.name}, {"type", type.name}, {"shape", t.shape}, {"bytes", t.n_bytes}};
 }
 
@@ -83,31 +83,31 @@ void show_block(const Tensor& t, std::int64_t r, std::int64_t b, Reply& reply) {
   const glass::BlockFields block = glass::decode_block(t, r, b);
   const DTypeInfo& type = dtype_info(t.type);
   const std::int64_t first = b * type.block_elements;
-  reply.text = format("%s row %lld, block %lld: columns %lld to %lld, %s, %zu bytes\n",
-                      t.name.c_str(), as_ll(r), as_ll(b), as_ll(first),
-                      as_ll(first + type.block_elements - 1), std::string(type.name).c_str(),
-                      block.bytes.size());
+  reply.text =
+      format("%s row %lld, block %lld: columns %lld to %lld, %s, %zu bytes\n", t.name.c_str(),
+             as_ll(r), as_ll(b), as_ll(first), as_ll(first + type.block_elements - 1),
+             std::string(type.name).c_str(), block.bytes.size());
   reply.text += "  " + block.formula + "\n" + hex_lines(block.bytes);
   Json fields = Json::array();
   for (const glass::BlockField& f : block.fields) {
     const std::string place =
-        f.end > f.begin ? format(f.end - f.begin == 1 ? "byte %d" : "bytes %d to %d", f.begin,
-                                 f.end - 1)
-                        : "";
+        f.end > f.begin
+            ? format(f.end - f.begin == 1 ? "byte %d" : "bytes %d to %d", f.begin, f.end - 1)
+            : "";
     reply.text += format("  %-7s %s%s%s", f.name.c_str(), f.meaning.c_str(),
                          place.empty() ? "" : ", ", place.c_str());
     if (f.values.size() == 1)
-      reply.text += ": " + (f.is_integer ? format("%.0f", f.values[0])
-                                         : glass::short_text(f.values[0])) +
+      reply.text += ": " +
+                    (f.is_integer ? format("%.0f", f.values[0]) : glass::short_text(f.values[0])) +
                     "\n";
     else
       reply.text += "\n" + number_lines(f.values, f.is_integer);
     fields.push_back({{"name", f.name}, {"begin", f.begin}, {"end", f.end}, {"values", f.values}});
   }
   const std::vector<double> weights(block.weights.begin(), block.weights.end());
-  reply.text += "  weights\n" + number_lines(weights, false);
-  reply.data = {{"name", t.name},   {"row", r},           {"block", b},
-                {"fields", fields}, {"bytes", block.bytes}, {"weights", weights}};
+  reply.text += cat({"  weights\n", number_lines(weights, false)});
+  reply.data = {{"name", t.name},       {"row", r},          {"block", b}, {"fields", fields},
+                {"bytes", block.bytes}, {"weights", weights}};
 }
 
 }  // namespace
@@ -124,7 +124,8 @@ void weights(Debugger& d, const Arguments& a, Reply& reply) {
     else if (a.is(i, "block"))
       block = a.integer(i + 1, "the block of the row", 0, glass::blocks_per_row(tensor) - 1);
     else
-      throw Error(ErrorKind::kUsage, "weights: there is no " + quoted(a[i]) + "; " + kUsage);
+      throw Error(ErrorKind::kUsage,
+                  "weights: there is no " + galley::quoted(a[i]) + "; " + kUsage);
   }
   show_block(tensor, row, block, reply);
 }

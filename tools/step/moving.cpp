@@ -36,8 +36,7 @@ int next_stop(const Debugger& d, const Goal& goal, Breakpoints& breakpoints) {
   if (goal.n_ops >= 0)
     stop = static_cast<int>(std::min<std::int64_t>(stop, run.next_op() + goal.n_ops));
   if (goal.layer_end) stop = std::min(stop, next_layer_op(run));
-  if (const auto op = breakpoints.next_stop(run.next_op(), run.n_ops()))
-    stop = std::min(stop, *op);
+  if (const auto op = breakpoints.next_stop(run.next_op(), run.n_ops())) stop = std::min(stop, *op);
   return stop;
 }
 
@@ -72,8 +71,8 @@ void advance(Debugger& d, Goal goal, Reply& reply) {
       return tell_hit(*hit, reply);
     if (goal.n_ops == 0 || goal.n_passes == 0 || goal.layer_end) return;
     if (goal.n_choices == 0) {
-      reply.text += format("%lld tokens were made; continue makes more\n",
-                           as_ll(d.options().n_predict));
+      reply.text +=
+          format("%lld tokens were made; continue makes more\n", as_ll(d.options().n_predict));
       return;
     }
   }
@@ -94,16 +93,15 @@ void move(Debugger& d, const Goal& goal, Reply& reply) {
   const std::size_t n_before = d.run().choices().size();
   reply.data = Json::object();
   advance(d, goal, reply);
-  const auto made = d.run().ids().subspan(static_cast<std::size_t>(d.run().n_prompt()))
-                        .subspan(n_before);
+  const auto made =
+      d.run().ids().subspan(static_cast<std::size_t>(d.run().n_prompt())).subspan(n_before);
   if (!made.empty()) {
     const Choice& last = d.run().choices().back();
-    reply.text += made.size() == 1
-                      ? format("chose %s (token %d, p %s)\n",
-                               token_text(d.run().model(), last.id).c_str(), last.id,
-                               percent_text(last.p).c_str())
-                      : format("chose %zu tokens: %s\n", made.size(),
-                               text_of(d.run().model(), made).c_str());
+    reply.text +=
+        made.size() == 1
+            ? format("chose %s (token %d, p %s)\n", token_text(d.run().model(), last.id).c_str(),
+                     last.id, percent_text(last.p).c_str())
+            : format("chose %zu tokens: %s\n", made.size(), text_of(d.run().model(), made).c_str());
     reply.data["chosen"] = std::vector<TokenId>(made.begin(), made.end());
   }
   reply.text += d.position();
@@ -181,10 +179,10 @@ void list_breakpoints(Debugger& d, Reply& reply) {
   reply.data = Json::array();
   for (const Breakpoint& b : d.breakpoints().all()) {
     const auto n_ops = std::count(b.ops.begin(), b.ops.end(), true);
-    reply.text += format("%3d  %-24s %s%s\n", b.id, b.where().c_str(),
-                         b.position ? "" : format("%lld ops, ", as_ll(n_ops)).c_str(),
-                         (b.is_temporary ? "temporary" : format("%lld hits", as_ll(b.n_hits)))
-                             .c_str());
+    reply.text +=
+        format("%3d  %-24s %s%s\n", b.id, b.where().c_str(),
+               b.position ? "" : format("%lld ops, ", as_ll(n_ops)).c_str(),
+               (b.is_temporary ? "temporary" : format("%lld hits", as_ll(b.n_hits))).c_str());
     reply.data.push_back({{"id", b.id}, {"where", b.where()}, {"hits", b.n_hits}});
   }
 }
@@ -202,9 +200,7 @@ void set_breakpoint(Debugger& d, const Arguments& a, bool is_temporary, Reply& r
 
 }  // namespace
 
-void break_at(Debugger& d, const Arguments& a, Reply& reply) {
-  set_breakpoint(d, a, false, reply);
-}
+void break_at(Debugger& d, const Arguments& a, Reply& reply) { set_breakpoint(d, a, false, reply); }
 void tbreak(Debugger& d, const Arguments& a, Reply& reply) { set_breakpoint(d, a, true, reply); }
 
 void delete_breakpoint(Debugger& d, const Arguments& a, Reply& reply) {
@@ -232,8 +228,7 @@ namespace {
 // The op to stand before, for `back`'s word: a number of ops, or where a value has just been made.
 int back_target(Debugger& d, const Arguments& a) {
   const DebugRun& run = d.run();
-  const bool is_number =
-      a.empty() || a[0].find_first_not_of("0123456789") == std::string::npos;
+  const bool is_number = a.empty() || a[0].find_first_not_of("0123456789") == std::string::npos;
   if (is_number)
     return run.next_op() -
            static_cast<int>(a.integer_or(0, 1, "the number of ops", 1, run.next_op()));

@@ -31,6 +31,12 @@ std::string summary(DebugRun& run, Value value) {
 
 }  // namespace
 
+std::string cat(std::initializer_list<std::string_view> parts) {
+  std::string text;
+  for (std::string_view part : parts) text += part;
+  return text;
+}
+
 std::string token_text(const Model& model, TokenId id) {
   if (!model.tokenizer().has_vocab()) return std::to_string(id);
   return escaped(model.tokenizer().piece(id));
@@ -39,7 +45,7 @@ std::string token_text(const Model& model, TokenId id) {
 std::string text_of(const Model& model, std::span<const TokenId> ids) {
   if (model.tokenizer().has_vocab()) return escaped(model.tokenizer().decode(ids));
   std::string text;
-  for (TokenId id : ids) text += (text.empty() ? "" : " ") + std::to_string(id);
+  for (TokenId id : ids) text += cat({text.empty() ? "" : " ", std::to_string(id)});
   return text;
 }
 
@@ -53,9 +59,9 @@ std::string shape_text(DebugRun& run, Value value) {
 
 std::string op_line(DebugRun& run, int op, bool with_values) {
   const Op& o = run.graph().ops[static_cast<std::size_t>(op)];
-  std::string text = format("%3d  %-22s %-14s %s", op, o.name.c_str(),
-                            std::string(op_kind_info(o.kind).name).c_str(),
-                            shape_text(run, o.output).c_str());
+  std::string text =
+      format("%3d  %-22s %-14s %s", op, o.name.c_str(),
+             std::string(op_kind_info(o.kind).name).c_str(), shape_text(run, o.output).c_str());
   if (with_values && run.data().is_made(o.output) && run.graph().info(o.output).cache_layer < 0)
     text += summary(run, o.output);
   return text;

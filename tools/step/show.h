@@ -1,6 +1,7 @@
 // Pieces of text that several commands show.
 #pragma once
 
+#include <initializer_list>
 #include <span>
 #include <string>
 #include <string_view>
@@ -8,6 +9,9 @@
 #include "tools/step/debug_run.h"
 
 namespace galley::step {
+
+// The parts one after another.
+std::string cat(std::initializer_list<std::string_view> parts);
 
 // A token as a quoted text, control characters escaped; where the model has no tokenizer, its id.
 std::string token_text(const Model& model, TokenId id);

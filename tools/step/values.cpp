@@ -4,8 +4,13 @@
 
 #include "tensor/error.h"
 #include "tensor/message.h"
+#include "tools/output.h"
+#include "tools/step/show.h"
 
 namespace galley::step {
+
+using tools::format;
+
 namespace {
 
 const char* dimension_name(glass::ValueKind kind, std::size_t i) {
@@ -36,21 +41,20 @@ Selection::Selection(Debugger& d, std::string_view text) : run_(d.run()) {
   sizes_ = glass::dimensions(run_.graph(), named_, run_.pass_end() - run_.pass_begin(),
                              run_.view().n_outputs(), run_.pass_end());
   if (ref.slices.size() > sizes_.size())
-    throw Error(ErrorKind::kUsage, name() + " has " + std::to_string(sizes_.size()) +
-                                       " dimensions, not " + std::to_string(ref.slices.size()));
+    throw Error(ErrorKind::kUsage,
+                name() + format(" has %zu dimensions, not %zu", sizes_.size(), ref.slices.size()));
   n_given_ = ref.slices.size();
   for (std::size_t i = 0; i < sizes_.size(); ++i)
     ranges_.push_back(i < n_given_
                           ? glass::resolve(ref.slices[i], sizes_[i],
-                                           std::string(dimension_name(named_.kind, i)) + " of " +
-                                               name())
+                                           cat({dimension_name(named_.kind, i), " of ", name()}))
                           : glass::IndexRange{0, sizes_[i]});
 }
 
 void Selection::need_made() const {
   if (named_.op < run_.next_op()) return;
   throw Error(ErrorKind::kUsage,
-              name() + " has not been made yet; run-until " + name() + " goes there");
+              cat({name(), " has not been made yet; run-until ", name(), " goes there"}));
 }
 
 bool Selection::is_one_number() const { return n_numbers() == 1 && n_given_ == sizes_.size(); }
@@ -97,9 +101,8 @@ std::string Selection::part_text() const {
   std::string text = "[";
   for (std::size_t i = 0; i < ranges_.size(); ++i) {
     const glass::IndexRange& r = ranges_[i];
-    if (i > 0) text += ", ";
-    text += std::to_string(r.begin);
-    if (r.size() != 1) text += ":" + std::to_string(r.end);
+    text += format(i > 0 ? ", %lld" : "%lld", as_ll(r.begin));
+    if (r.size() != 1) text += format(":%lld", as_ll(r.end));
   }
   return text + "]";
 }
