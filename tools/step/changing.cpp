@@ -132,18 +132,18 @@ void changes(Debugger& d, const Arguments& a, Reply& reply) {
 
 void undo(Debugger& d, const Arguments& a, Reply& reply) {
   a.need(0, 0, "undo");
-  if (!d.actions().empty() && d.actions().back() == Debugger::Action::kPick) {
-    d.actions().pop_back();
-    if (!d.run().picked())
-      throw Error(ErrorKind::kUsage,
-                  "the picked token is part of the text; back or restart and "
-                  "choose again");
+  auto& actions = d.actions();
+  // A token that was picked and is part of the text by now is no longer a change; back is for that.
+  while (!actions.empty() && actions.back() == Debugger::Action::kPick && !d.run().picked())
+    actions.pop_back();
+  if (!actions.empty() && actions.back() == Debugger::Action::kPick) {
+    actions.pop_back();
     d.run().pick(std::nullopt);
     reply.text = "undone: pick\n";
     return;
   }
   if (d.run().changes().empty()) throw Error(ErrorKind::kUsage, "there is nothing to undo");
-  if (!d.actions().empty()) d.actions().pop_back();
+  if (!actions.empty()) actions.pop_back();
   reply.text = "undone: " + d.run().changes().back().text + "\n";
   d.run().undo_change();
   reply.text += d.position();

@@ -105,7 +105,7 @@ void where(Debugger& d, const Arguments& a, Reply& reply) {
              ids.size(), as_ll(begin), as_ll(end - 1), run.next_op(), run.n_ops());
   if (d.layer() >= 0)
     reply.text += format("; layer %d of %lld", d.layer(), as_ll(run.model().config().n_layers));
-  reply.text += "\n" + d.position();
+  reply.text += cat({"\n", d.position()});
   if (!run.changes().empty()) reply.text += format("%zu changes\n", run.changes().size());
   reply.data = d.position_json();
 }

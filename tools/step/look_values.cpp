@@ -62,17 +62,17 @@ Json print_rows(const Selection& s, std::int64_t head, Reply& reply) {
   const glass::IndexRange& rows = s.ranges()[dim];
   const glass::IndexRange& columns = s.ranges()[dim + 1];
   const auto shown_columns = shown_indices(columns, kAllColumns, s.is_given(dim + 1));
+  const auto shown_rows = shown_indices(rows, kAllRows, s.is_given(dim));
   Json all = Json::array();
-  for (std::int64_t r : shown_indices(rows, kAllRows, s.is_given(dim))) {
-    if (r < 0) {
-      reply.text += "...\n";
-      continue;
-    }
+  for (std::int64_t r = rows.begin; r < rows.end; ++r) {
     const std::vector<float> row = s.row(head, r);
+    all.push_back(row_json(row));
+    const auto shown = std::find(shown_rows.begin(), shown_rows.end(), r);
+    if (shown == shown_rows.end()) continue;
     const std::string label =
         s.has_heads() ? format("[%lld, %lld]", as_ll(head), as_ll(r)) : format("[%lld]", as_ll(r));
     print_row(label, row, columns.begin, shown_columns, reply);
-    all.push_back(row_json(row));
+    if (shown + 1 != shown_rows.end() && shown[1] < 0) reply.text += "...\n";
   }
   return all;
 }

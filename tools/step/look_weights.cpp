@@ -97,11 +97,11 @@ void show_block(const Tensor& t, std::int64_t r, std::int64_t b, Reply& reply) {
     reply.text += format("  %-7s %s%s%s", f.name.c_str(), f.meaning.c_str(),
                          place.empty() ? "" : ", ", place.c_str());
     if (f.values.size() == 1)
-      reply.text += ": " +
-                    (f.is_integer ? format("%.0f", f.values[0]) : glass::short_text(f.values[0])) +
-                    "\n";
+      reply.text +=
+          cat({": ", f.is_integer ? format("%.0f", f.values[0]) : glass::short_text(f.values[0]),
+               "\n"});
     else
-      reply.text += "\n" + number_lines(f.values, f.is_integer);
+      reply.text += cat({"\n", number_lines(f.values, f.is_integer)});
     fields.push_back({{"name", f.name}, {"begin", f.begin}, {"end", f.end}, {"values", f.values}});
   }
   const std::vector<double> weights(block.weights.begin(), block.weights.end());

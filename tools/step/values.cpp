@@ -34,8 +34,7 @@ Selection::Selection(Debugger& d, std::string_view text) : run_(d.run()) {
   glass::ValueRef ref;
   // `print [3, :8]`: of the value made last.
   const bool is_unnamed = text.empty() || text.front() == '[';
-  if (!text.empty())
-    ref = glass::parse_value_ref(is_unnamed ? "x" + std::string(text) : std::string(text));
+  if (!text.empty()) ref = glass::parse_value_ref(cat({is_unnamed ? "x" : "", text}));
   named_ = is_unnamed ? last_made(d) : glass::find_value(run_.graph(), ref.name, d.layer());
   need_made();
   sizes_ = glass::dimensions(run_.graph(), named_, run_.pass_end() - run_.pass_begin(),
