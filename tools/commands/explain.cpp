@@ -202,10 +202,6 @@ std::string result_text(const glass::Explanation& e) {
   return glass::float_text(e.engine) + format(" (nothing rounded: %.9g)", e.precise);
 }
 
-std::string escaped(std::string_view text) {
-  return Json(text).dump(-1, ' ', false, Json::error_handler_t::replace);
-}
-
 std::string bar(double share, int n) {
   const int filled = static_cast<int>(std::lround(std::clamp(share, 0.0, 1.0) * n));
   return std::string(static_cast<std::size_t>(filled), '#') +

@@ -15,6 +15,7 @@
 #include "tools/glass/explanation.h"
 #include "tools/glass/run_record.h"
 #include "tools/glass/sampler_funnel.h"
+#include "tools/token_text.h"
 
 namespace galley::tools {
 
@@ -106,8 +107,6 @@ std::string first_numbers(std::span<const float> x, std::size_t n);
 Json first_json(std::span<const float> x, std::size_t n);
 // What an explanation ends in: "0.0340452 (nothing rounded: 0.0340447)".
 std::string result_text(const glass::Explanation& e);
-// `text` in quotes on one line, control characters and broken UTF-8 escaped.
-std::string escaped(std::string_view text);
 // A bar of `n` characters for a share from 0 to 1.
 std::string bar(double share, int n);
 
