@@ -108,9 +108,9 @@ void lens_grid(Debugger& d, Reply& reply) {
 
 std::string stage_line(const Model& model, const SampleSteps::Stage& stage, double mass,
                        std::int64_t n_shown) {
-  std::string text =
-      format("%-12s %-34s %7zu left, %s of the mass\n", stage.name.c_str(),
-             stage.description.c_str(), stage.candidates.size(), percent_text(mass).c_str());
+  const std::string text =
+      format("%-11s  %s: %zu left, %s of the mass\n", stage.name.c_str(), stage.description.c_str(),
+             stage.candidates.size(), percent_text(mass).c_str());
   std::string line;
   for (std::int64_t i = 0;
        i < std::min(n_shown, static_cast<std::int64_t>(stage.candidates.size())); ++i) {

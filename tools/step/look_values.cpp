@@ -14,7 +14,7 @@ namespace {
 
 using tools::format;
 
-constexpr std::int64_t kAllColumns = 16;   // more are shortened, unless they were asked for
+constexpr std::int64_t kAllColumns = 8;    // more are shortened, unless they were asked for
 constexpr std::int64_t kAllRows = 16;      // likewise
 constexpr std::int64_t kPerLine = 8;       // numbers
 constexpr std::int64_t kHeatColumns = 64;  // characters
@@ -26,8 +26,9 @@ std::vector<std::int64_t> shown_indices(const glass::IndexRange& range, std::int
   std::vector<std::int64_t> indices;
   const bool all = is_given || range.size() <= limit;
   for (std::int64_t i = range.begin; i < range.end; ++i) {
+    // With the gap they are as many as the limit.
     const bool in_head = i < range.begin + limit / 2 + 1;
-    const bool in_tail = i >= range.end - (limit / 2 - 1);
+    const bool in_tail = i >= range.end - (limit / 2 - 2);
     if (all || in_head || in_tail)
       indices.push_back(i);
     else if (indices.back() != -1)
@@ -36,11 +37,13 @@ std::vector<std::int64_t> shown_indices(const glass::IndexRange& range, std::int
   return indices;
 }
 
-void print_row(const std::string& label, const std::vector<float>& row, std::int64_t first_column,
-               const std::vector<std::int64_t>& columns, Reply& reply) {
+// Eight numbers to a line, each line with its row and first column in front.
+void print_row(const std::string& row_label, const std::vector<float>& row,
+               std::int64_t first_column, const std::vector<std::int64_t>& columns, Reply& reply) {
   std::int64_t on_line = 0;
   for (std::int64_t c : columns) {
-    if (on_line == 0) reply.text += format("%-10s", on_line == 0 ? label.c_str() : "");
+    if (on_line == 0)
+      reply.text += format("%-12s", format("[%s, %lld]", row_label.c_str(), as_ll(c)).c_str());
     reply.text +=
         c < 0 ? std::string("        ...")
               : format(" %10.4g",
@@ -70,7 +73,7 @@ Json print_rows(const Selection& s, std::int64_t head, Reply& reply) {
     const auto shown = std::find(shown_rows.begin(), shown_rows.end(), r);
     if (shown == shown_rows.end()) continue;
     const std::string label =
-        s.has_heads() ? format("[%lld, %lld]", as_ll(head), as_ll(r)) : format("[%lld]", as_ll(r));
+        s.has_heads() ? format("%lld, %lld", as_ll(head), as_ll(r)) : format("%lld", as_ll(r));
     print_row(label, row, columns.begin, shown_columns, reply);
     if (shown + 1 != shown_rows.end() && shown[1] < 0) reply.text += "...\n";
   }
