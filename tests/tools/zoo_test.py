@@ -50,7 +50,9 @@ def test_answers_by_a_second_way():
         assert "".join(answer.split()) == "".join(c * what.count(c) for c in skills.LETTERS)
         prompt, answer = skills.draw("count", rng)
         letter, what = prompt[len("count: "):-len(" =")].split(" in ")
-        assert int(answer) == len(what.split()) - len(what.replace(letter, "").split())
+        steps, total = answer.split("; ")
+        assert int(total) == len(what.split()) - len(what.replace(letter, "").split())
+        assert "".join(c for c in steps if c.isalpha()) == what.replace(" ", ""), answer
         prompt, answer = skills.draw("brackets", rng)
         text = (prompt[len("close: "):-len(" =")] + answer).replace(" ", "")
         while any(b + a in text for a, b in closing.items()):
@@ -60,6 +62,23 @@ def test_answers_by_a_second_way():
         prompt, answer = skills.draw("lookup", rng)
         table, asked = prompt[len("lookup: "):-len(" =")].split("; ")
         assert f"{asked} {answer}" in table.split(", ")
+        for question, value in skills.more_lookups(prompt, rng, 3):
+            key = question[len("; "):-len(" =")]
+            assert key != asked and f"{key} {value}" in table.split(", ")
+            assert not skills.is_held_out(f"lookup: {table}; {key} =")
+        prompt, answer = skills.draw("compare", rng)
+        a, b = prompt[len("compare: "):-len(" =")].split(" with ")
+        sign = {"less": "<", "greater": ">", "equal": "=="}[answer.split("; ")[1]]
+        assert eval(f"{a} {sign} {b}"), prompt  # two numbers
+
+
+def test_worked_counts_and_comparisons():
+    assert skills.worked_count("c", list("cecc")) == "c1 e1 c2 c3; 3"
+    assert skills.worked_count("c", ["x"]) == "x0; 0"
+    assert skills.worked_comparison(692, 674) == "6=6,9>7; greater"
+    assert skills.worked_comparison(55, 55) == "5=5,5=5; equal"
+    assert skills.worked_comparison(7, 10) == "shorter; less"
+    assert skills.worked_comparison(100, 99) == "longer; greater"
 
 
 def test_held_out_cases_are_never_trained_on():
@@ -112,6 +131,27 @@ def greedy(model, ids, n_predict):
     return made
 
 
+def check_wanted_positions(model):
+    """What is computed for some positions only is what would be computed for all."""
+    import torch
+    from model import document_mask
+    ids = torch.arange(24).view(2, 12)
+    wanted = ids % 3 == 1
+    mask = document_mask(torch.tensor([[1] * 7 + [2] * 5] * 2))
+    with torch.no_grad():
+        some, every = model.hidden(ids, mask, wanted), model.hidden(ids, mask)
+    assert torch.allclose(some, every[wanted], atol=1e-5)
+
+
+def check_weights_read_back(model, path):
+    """What --start-from reads are the weights that were written."""
+    import weights
+    read = weights.read(path)
+    assert len(read) == len(model.named())
+    for name, p in model.named():
+        assert (read[name + ".weight"] == p.detach().flatten().numpy()).all(), name
+
+
 def test_chain(bin_folder):
     """Generate -> tokenizer -> 20 steps of training -> export -> load -> generate."""
     import bpe
@@ -137,6 +177,8 @@ def test_chain(bin_folder):
             values = state["weights"][at:at + p.numel()].view(p.shape)
             p.data = values.half().float() if p.dim() == 2 else values
             at += p.numel()
+        check_wanted_positions(model)
+        check_weights_read_back(model, work / "nano-F16.gguf")
         for prompt, answer in zip(prompts, answers):
             ids = [bpe.END] + tokenizer.encode(prompt)
             assert answer["prompt_ids"] == ids, prompt

@@ -35,7 +35,7 @@ def skill_cases(skill, n_cases=N_CASES):
         cases[prompt] = answer
         if len(cases) == n_cases:
             break
-    return [({"prompt": prompt, "n_predict": 48},
+    return [({"prompt": prompt, "n_predict": 48, "draft": " " + answer},
              lambda text, answer=answer: skills.is_right(skill, text, answer))
             for prompt, answer in cases.items()]
 
@@ -44,7 +44,8 @@ def question_cases(n_cases):
     facts = questions.read_facts()
     asked = questions.held_out_questions(facts)
     random.Random(SEED).shuffle(asked)
-    return [({"prompt": questions.prompt(question), "n_predict": 64}, fact.is_answered_by)
+    return [({"prompt": questions.prompt(question), "n_predict": 64, "draft": fact.answer},
+             fact.is_answered_by)
             for question, fact in asked[:n_cases]]
 
 

@@ -8,36 +8,55 @@ import questions
 import skills
 import stories
 
-# How many of a hundred documents are of which kind. Documents differ in length: a story is worth
-# about eight exercises in tokens.
-MIXTURES = {
+# A batch is made of parts, each of one kind of documents; what shares the rows of a part is alike
+# in length. The gradient is the mean over the parts, so these are the shares of what is learned.
+BATCHES = {
+    "demo": ["exercises"] * 3 + ["chat", "story"],
+    "stories": ["story"] * 2,
+    "arithmetic": ["exercises"] * 2,
+    "sort": ["exercises"] * 2,
+    "lookup": ["exercises"] * 2,
+    "nano": ["exercises", "chat"],
+}
+ROW_LENGTH = {"exercises": 64, "chat": 160, "story": 160}  # tokens
+
+# How many of a hundred exercises are of which skill.
+EXERCISES = {
     "demo": {
-        "story": 5, "chat": 12,
-        "copy": 12, "reverse": 8, "sort": 12, "count": 8, "compare": 8, "lookup": 10, "brackets": 8,
-        "add1": 1, "add2": 5, "add3": 4, "add": 2, "subtract": 5, "rule": 6, "upper": 2,
-        "opposite": 2, "plural": 2, "capital": 2,
+        "copy": 12, "reverse": 8, "sort": 16, "count": 9, "compare": 9, "lookup": 15,
+        "brackets": 14, "add1": 1, "add2": 3, "add3": 2, "add": 1, "subtract": 3, "rule": 3,
+        "upper": 1, "opposite": 1, "plural": 1, "capital": 1,
     },
-    "stories": {"story": 100},
     "arithmetic": {"add1": 5, "add2": 25, "add3": 25, "add": 10, "subtract": 25, "compare": 10},
     "sort": {"sort": 70, "reverse": 15, "copy": 15},
-    "lookup": {"lookup": 40, "brackets": 40, "rule": 20},
-    "nano": {"copy": 50, "chat": 50},
+    "lookup": {"lookup": 45, "brackets": 45, "rule": 10},
+    "nano": {"copy": 100},
 }
+MORE_LOOKUPS = 5
 
 
 class Source:
-    def __init__(self, model, rng, long_chats=False):
+    """Draws documents for one part of a batch."""
+
+    def __init__(self, model, part, rng, long_chats=False):
+        self.part = part
         self.rng = rng
         self.long_chats = long_chats
-        self.kinds = list(MIXTURES[model])
-        self.weights = list(MIXTURES[model].values())
-        self.facts = questions.read_facts()
+        if part == "exercises":
+            self.skills = list(EXERCISES[model])
+            self.weights = list(EXERCISES[model].values())
+        if part == "chat":
+            self.facts = questions.read_facts()
 
     def document(self):
-        kind = self.rng.choices(self.kinds, self.weights)[0]
-        if kind == "story":
+        if self.part == "story":
             return [(stories.story(self.rng), True)]
-        if kind == "chat":
+        if self.part == "chat":
             return questions.conversation(self.facts, self.rng, self.long_chats)
-        prompt, answer = skills.draw(kind, self.rng)
-        return [(prompt, False), (" " + answer, True)]
+        skill = self.rng.choices(self.skills, self.weights)[0]
+        prompt, answer = skills.draw(skill, self.rng)
+        document = [(prompt, False), (" " + answer, True)]
+        if skill == "lookup":  # one table, several questions: more to learn from as many tokens
+            for asked, value in skills.more_lookups(prompt, self.rng, MORE_LOOKUPS):
+                document += [(asked, False), (" " + value, True)]
+        return document

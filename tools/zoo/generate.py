@@ -12,16 +12,17 @@ import documents
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("model", choices=sorted(documents.MIXTURES))
+    parser.add_argument("model", choices=sorted(documents.BATCHES))
     parser.add_argument("out")
     parser.add_argument("--documents", type=int, default=20000)
     parser.add_argument("--seed", type=int, default=1)
     args = parser.parse_args()
     rng = random.Random(args.seed)
-    source = documents.Source(args.model, rng)
+    sources = [documents.Source(args.model, part, rng) for part in documents.BATCHES[args.model]]
     with open(args.out, "w", encoding="utf-8") as out:
         for _ in range(args.documents):
-            out.write("".join(text for text, _ in source.document()) + "\n")
+            document = rng.choice(sources).document()
+            out.write("".join(text for text, _ in document) + "\n")
 
 
 if __name__ == "__main__":

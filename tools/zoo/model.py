@@ -5,7 +5,6 @@ The names of the weights are those of GGUF, so that the exporter has nothing to 
 
 import dataclasses
 import math
-import pathlib
 
 import torch
 from torch import nn
@@ -13,17 +12,6 @@ from torch.nn import functional
 
 EPSILON = 1e-5
 ROPE_BASE = 10000.0
-
-
-def has_fast_bfloat16():
-    """Whether the processor multiplies bfloat16 natively: four times as fast as F32 then."""
-    try:
-        return "avx512_bf16" in pathlib.Path("/proc/cpuinfo").read_text()
-    except OSError:
-        return False
-
-
-FAST_BFLOAT16 = has_fast_bfloat16()
 
 
 @dataclasses.dataclass
@@ -59,30 +47,6 @@ class RmsNorm(torch.autograd.Function):
         grad_unit = grad * w
         mean = (grad_unit * unit).mean(-1, keepdim=True)
         return grad_unit.sub_(unit * mean).mul_(r), grad_w
-
-
-class MixedProduct(torch.autograd.Function):
-    """x w^T with factors rounded to bfloat16 and sums in F32; the weights themselves stay F32."""
-
-    @staticmethod
-    def forward(ctx, x, w):
-        x16, w16 = x.flatten(0, -2).bfloat16(), w.bfloat16()
-        ctx.save_for_backward(x16, w16)
-        return (x16 @ w16.T).float().view(*x.shape[:-1], -1)
-
-    @staticmethod
-    def backward(ctx, grad):
-        x16, w16 = ctx.saved_tensors
-        grad16 = grad.flatten(0, -2).bfloat16()
-        grad_x = (grad16 @ w16).float().view(*grad.shape[:-1], -1)
-        return grad_x, (grad16.T @ x16).float()
-
-
-def product(x, w):
-    """x [..., columns] times w [rows, columns] transposed."""
-    if FAST_BFLOAT16 and torch.is_grad_enabled():
-        return MixedProduct.apply(x, w)
-    return x @ w.T
 
 
 class SwiGlu(torch.autograd.Function):
@@ -163,36 +127,46 @@ class Llama(nn.Module):
         """(GGUF name, parameter), in order."""
         return [(name.replace("/", "."), w) for name, w in self.weights.items()]
 
-    def hidden(self, ids, mask):
-        """ids [batch, tokens], mask [batch or 1, tokens, tokens] -> [batch, tokens, width]."""
+    def hidden(self, ids, mask, wanted=None):
+        """ids [batch, tokens], mask [batch or 1, tokens, tokens] -> [batch, tokens, width].
+
+        With wanted [batch, tokens] of booleans: [number of wanted, width], only those positions.
+        The last layer's attention still reads all tokens, but all that follows it is spared.
+        """
         w, shape = self.weights, self.shape
         batch, n_tokens = ids.shape
+        kv_width = shape.n_kv_heads * shape.head_size
         table = self.rope_table[:n_tokens]
         group = shape.n_heads // shape.n_kv_heads
         mask = mask.repeat(1, group, 1).unsqueeze(1)  # [batch, 1, group * tokens, tokens]
 
         def heads(x, n):
-            return x.view(batch, n_tokens, n, shape.head_size).transpose(1, 2)
+            return x.reshape(batch, n_tokens, n, shape.head_size).transpose(1, 2)
 
         x = functional.embedding(ids, w["token_embd"])
         for layer in range(shape.n_layers):
             blk = f"blk/{layer}/"
             h = RmsNorm.apply(x, w[blk + "attn_norm"])
-            q = rope(heads(product(h, w[blk + "attn_q"]), shape.n_heads), table)
-            k = rope(heads(product(h, w[blk + "attn_k"]), shape.n_kv_heads), table)
-            v = heads(product(h, w[blk + "attn_v"]), shape.n_kv_heads)
+            # One product with the three matrices stacked is quicker than three.
+            qkv = torch.cat([w[blk + "attn_q"], w[blk + "attn_k"], w[blk + "attn_v"]])
+            q, k, v = (h @ qkv.T).split([shape.width, kv_width, kv_width], -1)
+            q = rope(heads(q, shape.n_heads), table)
+            k = rope(heads(k, shape.n_kv_heads), table)
+            v = heads(v, shape.n_kv_heads)
             # Query heads of a group share keys and values: they are stacked along the tokens.
             q = q.reshape(batch, shape.n_kv_heads, group * n_tokens, shape.head_size)
             a = Attention.apply(q * shape.head_size ** -0.5, k, v, mask)
             a = a.view(batch, shape.n_heads, n_tokens, -1).transpose(1, 2).flatten(-2)
-            x = x + product(a, w[blk + "attn_output"])
+            if wanted is not None and layer == shape.n_layers - 1:
+                x, a = x[wanted], a[wanted]
+            x = x + a @ w[blk + "attn_output"].T
             h = RmsNorm.apply(x, w[blk + "ffn_norm"])
-            h = SwiGlu.apply(product(h, w[blk + "ffn_gate"]), product(h, w[blk + "ffn_up"]))
-            x = x + product(h, w[blk + "ffn_down"])
+            h = SwiGlu.apply(h @ w[blk + "ffn_gate"].T, h @ w[blk + "ffn_up"].T)
+            x = x + h @ w[blk + "ffn_down"].T
         return RmsNorm.apply(x, w["output_norm"])
 
     def logits(self, hidden):
-        return product(hidden, self.weights["token_embd"])
+        return hidden @ self.weights["token_embd"].T
 
 
 def document_mask(document):

@@ -1,6 +1,6 @@
 """The training state in memory shared by all worker processes, and the optimizers.
 
-Each worker computes the gradient of its part of a batch; then each updates its share of the
+Each worker computes the gradients of parts of a batch; then each updates its share of the
 weights with the sum of all gradients. Nothing else is exchanged, so two single-threaded workers
 beat one with two threads, and clearly so on a machine with other work to do.
 
@@ -9,9 +9,9 @@ whose directions all have the same length, so that rare directions learn as fast
 ones. That matrix comes from five rounds of a Newton-Schulz iteration. Adam for the rest.
 """
 
-import torch
+import multiprocessing
 
-from model import FAST_BFLOAT16
+import torch
 
 MUON_MOMENTUM, MUON_DECAY = 0.95, 0.01
 ADAM_BETAS, ADAM_EPSILON = (0.9, 0.95), 1e-10
@@ -21,13 +21,11 @@ def orthogonalized(m):
     """m [rows, columns] with all singular values moved close to 1."""
     x = m.T if m.shape[0] > m.shape[1] else m
     x = x / (x.norm() + 1e-7)
-    if FAST_BFLOAT16:  # the iteration corrects its own rounding
-        x = x.bfloat16()
     for _ in range(5):
         a = x @ x.T
         b = torch.addmm(a, a, a, beta=-4.7750, alpha=2.0315)
         x = torch.addmm(x, b, x, beta=3.4445)
-    return (x.T if m.shape[0] > m.shape[1] else x).float()
+    return x.T if m.shape[0] > m.shape[1] else x
 
 
 class SharedTraining:
@@ -40,6 +38,7 @@ class SharedTraining:
         self.weights, self.first, self.second = (torch.zeros(n) for _ in range(3))
         self.gradients = torch.zeros(n_parts, n)
         self.losses, self.clock = torch.zeros(n_parts), torch.zeros(1)
+        self.n_taken = multiprocessing.Value("q", 0)  # parts of batches, since the start
         for block in (self.weights, self.first, self.second, self.gradients, self.losses,
                       self.clock):
             block.share_memory_()
@@ -49,6 +48,19 @@ class SharedTraining:
             at += p.numel()
             self.view(self.weights, name, p).copy_(p.data)
             p.data = self.view(self.weights, name, p)
+
+    def take_part(self, steps_done):
+        """The next part of the batch that nobody works on yet, or None when all are taken.
+
+        Whoever is free takes it, so that a worker slowed down by other programs does less.
+        steps_done: batches that were finished by this training.
+        """
+        n_parts = len(self.losses)
+        with self.n_taken.get_lock():
+            if self.n_taken.value == n_parts * (steps_done + 1):
+                return None
+            self.n_taken.value += 1
+            return self.n_taken.value - 1 - n_parts * steps_done
 
     def view(self, block, name, p):
         return block[self.places[name]].view(p.shape)

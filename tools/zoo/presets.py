@@ -10,10 +10,8 @@ class Preset:
     steps: int
     shape: dict
     n_merges: int
-    n_parts: int = 2  # of a batch, shared out to the workers
-    tokens_per_part: int = 1600
-    row_length: int = 160
-    long_rows: float = 0.1  # share of batches with rows as long as the context
+    tokens_per_part: int = 512
+    long_chats: float = 0.06  # share of batches whose chat is as long as the context
     lr_matrices: float = 0.02
     lr_rest: float = 0.003
 
@@ -25,20 +23,19 @@ def shape(width, n_layers, n_heads, n_kv_heads, n_ffn, n_context=512):
 
 # Widths are multiples of 256, so that every block type applies to every matrix.
 SMALL = shape(256, 2, 8, 2, 256)
-QUICK = dict(tokens_per_part=1024, row_length=160, long_rows=0.02)
 
 PRESETS = {
     "demo": Preset("Kitchen stories, questions about language models, small exercises", 6000,
                    shape(256, 5, 8, 4, 512), 1021),
-    "stories": Preset("Kitchen stories and nothing else", 400, SMALL, 765, **QUICK),
-    "arithmetic": Preset("Adds, subtracts and compares numbers up to three digits", 600, SMALL, 32,
-                         **QUICK),
-    "sort": Preset("Sorts, reverses and copies letters and words", 600, SMALL, 256, **QUICK),
-    "lookup": Preset("Looks up keys, closes brackets, follows rules shown by example", 600, SMALL,
-                     256, **QUICK),
+    "stories": Preset("Kitchen stories and nothing else", 600, SMALL, 765),
+    "arithmetic": Preset("Adds, subtracts and compares numbers up to three digits", 1500, SMALL,
+                         32),
+    "sort": Preset("Sorts, reverses and copies letters and words", 1500, SMALL, 256),
+    "lookup": Preset("Looks up keys, closes brackets, follows rules shown by example", 1500, SMALL,
+                     256),
     # For the smoke test: as small as can be, and good for nothing.
     "nano": Preset("The smoke test's model", 20, shape(64, 1, 2, 1, 64, 256), 64,
-                   tokens_per_part=512, row_length=128, long_rows=0.0),
+                   tokens_per_part=512, long_chats=0.0),
 }
 
 if __name__ == "__main__":  # for rebuild: the number of merges of a model's tokenizer

@@ -8,7 +8,9 @@ CHAT_START, CHAT_END = "<|im_start|>", "<|im_end|>"
 
 # The usual ways to ask what a thing is; the last two are kept for the evaluation.
 ASK_FOR_THING = ["What is {}?", "Explain {}.", "What does {} mean?", "Tell me about {}.",
-                 "Can you explain {}?", "Define {}.", "What exactly is {}?", "{}?"]
+                 "Can you explain {}?", "Define {}.", "What exactly is {}?", "{}?",
+                 "How would you explain {}?", "Give me a definition of {}.", "Describe {}.",
+                 "I do not know what {} is.", "What do you know about {}?", "Teach me {}."]
 ASK_FOR_THING_HELD_OUT = ["I want to understand {}.", "Please describe {} to me."]
 
 LEAD_INS = ["Please tell me: ", "A question: ", "Can you tell me? ", "I am new here. ", "Okay. ",
@@ -56,6 +58,10 @@ def read_facts():
 
 def disturb(question, rng):
     """The same question as somebody else would type it."""
+    words = question.split(" ")
+    if len(words) > 3 and rng.random() < 0.15:  # hastily, with a word left out
+        words.pop(rng.randrange(len(words)))
+        question = " ".join(words)
     if rng.random() < 0.2:
         lead = rng.choice(LEAD_INS)
         question = lead + (question if lead[-2] in ":?." else question[0].lower() + question[1:])

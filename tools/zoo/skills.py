@@ -88,7 +88,13 @@ def count(rng):
     n_others = rng.randint(0 if n_hits else 1, 6)
     what = [letter] * n_hits + [rng.choice(LETTERS.replace(letter, "")) for _ in range(n_others)]
     rng.shuffle(what)
-    return f"count: {letter} in {' '.join(what)} =", str(n_hits)
+    return f"count: {letter} in {' '.join(what)} =", worked_count(letter, what)
+
+
+def worked_count(letter, what):
+    """Counting as with a finger: every letter again, each with the number found so far."""
+    steps = [f"{x}{what[:i].count(letter)}" for i, x in enumerate(what, 1)]
+    return f"{' '.join(steps)}; {what.count(letter)}"
 
 
 def number(rng, n_digits):
@@ -146,8 +152,21 @@ def compare(rng):
         b = a // 10 * 10 + rng.randint(0, 9)
     else:
         b = number(rng, rng.randint(1, 3))
+    return f"compare: {a} with {b} =", worked_comparison(a, b)
+
+
+def worked_comparison(a, b):
+    """First the lengths; if they are equal, digit by digit up to the first that differs."""
     word = "less" if a < b else "greater" if a > b else "equal"
-    return f"compare: {a} with {b} =", word
+    x, y = str(a), str(b)
+    if len(x) != len(y):
+        return f"{'shorter' if a < b else 'longer'}; {word}"
+    steps = []
+    for p, q in zip(x, y):
+        steps.append(f"{p}{'<' if p < q else '>' if p > q else '='}{q}")
+        if p != q:
+            break
+    return f"{','.join(steps)}; {word}"
 
 
 def lookup(rng):
@@ -165,11 +184,20 @@ def lookup(rng):
     return f"lookup: {entries}; {keys[asked]} =", values[asked]
 
 
+def more_lookups(prompt, rng, at_most):
+    """Further questions about the table of a lookup, as (what is asked, answer); none held out."""
+    table, asked = prompt[len("lookup: "):-len(" =")].split("; ")
+    entries = [entry.split(" ") for entry in table.split(", ")]
+    others = [(f"; {key} =", value) for key, value in entries
+              if key != asked and not is_held_out(f"lookup: {table}; {key} =")]
+    return rng.sample(others, min(len(others), at_most))
+
+
 def brackets(rng):
-    """Opens and closes brackets at random; the answer closes those left open."""
+    """Opens and closes brackets at random; the answer closes those left open (five at most)."""
     open_now, text = [], []
-    for _ in range(rng.randint(1, 12)):
-        if open_now and (len(open_now) == 6 or rng.random() < 0.4):
+    for _ in range(rng.randint(1, 10)):
+        if open_now and (len(open_now) == 5 or rng.random() < 0.4):
             text.append(BRACKETS[open_now.pop()])
         else:
             open_now.append(rng.choice("([{"))
@@ -256,6 +284,6 @@ def draw(skill, rng, held_out=False):
 def is_right(skill, generated, answer):
     """Whether the generated text (cut at the end token) answers the case."""
     text = generated.strip()
-    if skill.startswith(("add", "subtract")):  # only the result counts, not the working
+    if skill.startswith(("add", "subtract", "count", "compare")):  # the result, not the working
         return text.rsplit(";", 1)[-1].strip() == answer.rsplit(";", 1)[-1].strip()
     return text == answer
