@@ -146,8 +146,8 @@ void bench_model(const BenchOptions& options, const std::string& path, LimitsByT
 }
 
 void bench(const BenchOptions& options) {
-  const std::vector<std::string> paths = split_paths(options.models);
-  if (paths.empty()) ModelOptions{}.need_file();  // says what is missing
+  std::vector<std::string> paths = split_paths(options.models);
+  if (paths.empty()) paths = {"demo"};
   need_at_least("--n-prompt", options.n_prompt, 0);
   need_at_least("--n-gen", options.n_gen, 0);
   need_at_least("--n-depth", options.n_depth, 0);
@@ -217,7 +217,8 @@ void bench_run(Session& session, const BenchTest& test) {
 
 Action set_up_bench(CommandLine& line) {
   auto o = std::make_shared<BenchOptions>();
-  line.text("-m,--model", o->models, "FILE,...", "the models: GGUF files");
+  line.text("-m,--model", o->models, "FILE,...",
+            "the models: GGUF files or\nbuilt-in ones (default: demo)");
   line.integers("-p,--n-prompt", o->n_prompt, "lengths of prompts for prefill, 0: none");
   line.integers("-n,--n-gen", o->n_gen, "numbers of tokens to decode, 0: none");
   line.integers("-d,--n-depth", o->n_depth, "tokens in the cache before");
