@@ -55,6 +55,9 @@ class Source:
             return questions.conversation(self.facts, self.rng, self.long_chats)
         skill = self.rng.choices(self.skills, self.weights)[0]
         prompt, answer = skills.draw(skill, self.rng)
+        if self.rng.random() < 0.5:  # of two cases the shorter one: easy ones teach first
+            prompt, answer = min((prompt, answer), skills.draw(skill, self.rng),
+                                 key=lambda case: len(case[0]))
         document = [(prompt, False), (" " + answer, True)]
         if skill == "lookup":  # one table, several questions: more to learn from as many tokens
             for asked, value in skills.more_lookups(prompt, self.rng, MORE_LOOKUPS):

@@ -170,15 +170,13 @@ def worked_comparison(a, b):
 
 
 def lookup(rng):
-    n = rng.randint(2, 7)
-    keys = rng.sample(LETTERS, n) if rng.random() < 0.5 else rng.sample(WORDS, n)
-    kind = rng.random()
-    if kind < 0.4:
-        values = [str(rng.randint(0, 9)) for _ in range(n)]
-    elif kind < 0.7:
-        values = [rng.choice(LETTERS) for _ in range(n)]
-    else:
-        values = [rng.choice(WORDS) for _ in range(n)]
+    """Two to six keys with their values, all different. A value is one token right after its key
+    (a digit would be two: the space before it is a token of its own)."""
+    n = rng.randint(2, 6)
+    alike = rng.sample(rng.choice((list(LETTERS), WORDS)), 2 * n)
+    keys, values = alike[:n], alike[n:]
+    if rng.random() < 0.5:
+        values = rng.sample(WORDS if keys[0] in LETTERS else LETTERS, n)
     asked = rng.randrange(n)
     entries = ", ".join(f"{k} {v}" for k, v in zip(keys, values))
     return f"lookup: {entries}; {keys[asked]} =", values[asked]

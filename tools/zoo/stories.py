@@ -57,7 +57,7 @@ def opening(rng, name, kind, trait, place):
         f"Once upon a time, {article(trait)} {kind} named {name} lived {place}.",
         f"Once upon a time there was {article(trait)} {kind} named {name}, who lived {place}.",
         f"There once was {article(trait)} {kind} called {name}. {name} lived {place}.",
-        f"{name} was {article(trait)} {kind} who lived {place}.",
+        f"This is the story of {name}, {article(trait)} {kind} who lived {place}.",
     ])
 
 
