@@ -9,7 +9,7 @@ import skills
 import stories
 
 N_CASES = 400
-N_STORIES = 100
+N_STORIES = 400
 SEED = 987654321  # never used in training
 
 SKILL_BARS = ["copy", "reverse", "sort", "lookup", "brackets", "count", "compare", "add2", "add3",
@@ -17,7 +17,7 @@ SKILL_BARS = ["copy", "reverse", "sort", "lookup", "brackets", "count", "compare
 # The share each has to reach for the main model; the rest is reported.
 GOALS = {"copy": 0.97, "reverse": 0.97, "sort": 0.97, "lookup": 0.97, "brackets": 0.97,
          "count": 0.90, "compare": 0.90, "add2": 0.90, "questions": 0.85, "story name": 0.95,
-         "story words": 1.0}
+         "story words": 0.999}
 BARS_OF = {
     "demo": SKILL_BARS + ["questions", "stories"],
     "stories": ["stories"],
@@ -49,10 +49,10 @@ def question_cases(n_cases):
             for question, fact in asked[:n_cases]]
 
 
-def story_requests():
+def story_requests(n_stories=N_STORIES):
     """The first sentences of new stories, continued at the program's default temperature."""
     rng, requests = random.Random(f"{SEED} story"), []
-    for seed in range(N_STORIES):
+    for seed in range(n_stories):
         first = re.match(r"(.*?\. ?)", stories.story(rng)).group(1).rstrip()
         requests.append({"prompt": first, "n_predict": 200, "temperature": 0.8, "seed": seed})
     return requests
@@ -73,7 +73,7 @@ def measure(model, answer, n_cases=N_CASES):
     results = {}
     for bar in BARS_OF[model]:
         if bar == "stories":
-            requests = story_requests()
+            requests = story_requests(min(N_STORIES, n_cases))
             results.update(judge_stories(requests, answer(requests)))
             continue
         cases = question_cases(n_cases) if bar == "questions" else skill_cases(bar, n_cases)
