@@ -21,6 +21,14 @@
 
 GALLEY_EMBED(galley_demo, "galley-demo.gguf");
 GALLEY_EMBED(galley_demo_card, "galley-demo.md");
+GALLEY_EMBED(galley_stories, "galley-stories.gguf");
+GALLEY_EMBED(galley_stories_card, "galley-stories.md");
+GALLEY_EMBED(galley_arithmetic, "galley-arithmetic.gguf");
+GALLEY_EMBED(galley_arithmetic_card, "galley-arithmetic.md");
+GALLEY_EMBED(galley_sort, "galley-sort.gguf");
+GALLEY_EMBED(galley_sort_card, "galley-sort.md");
+GALLEY_EMBED(galley_lookup, "galley-lookup.gguf");
+GALLEY_EMBED(galley_lookup_card, "galley-lookup.md");
 
 namespace galley {
 
@@ -38,6 +46,18 @@ const std::array kModels{
     DemoModel{"demo", "kitchen stories, questions about language models, small exercises",
               "sort: d a c b =", bytes(galley_demo_begin, galley_demo_end),
               text(galley_demo_card_begin, galley_demo_card_end)},
+    DemoModel{"demo:stories", "kitchen stories and nothing else", "Once upon a time",
+              bytes(galley_stories_begin, galley_stories_end),
+              text(galley_stories_card_begin, galley_stories_card_end)},
+    DemoModel{"demo:arithmetic", "adds, subtracts and compares numbers up to three digits",
+              "add: 47 + 85 =", bytes(galley_arithmetic_begin, galley_arithmetic_end),
+              text(galley_arithmetic_card_begin, galley_arithmetic_card_end)},
+    DemoModel{"demo:sort", "sorts, reverses and copies letters and words",
+              "sort: d a c b =", bytes(galley_sort_begin, galley_sort_end),
+              text(galley_sort_card_begin, galley_sort_card_end)},
+    DemoModel{"demo:lookup", "looks up keys, closes brackets, follows rules shown by example",
+              "lookup: a k, b m, c z; b =", bytes(galley_lookup_begin, galley_lookup_end),
+              text(galley_lookup_card_begin, galley_lookup_card_end)},
 };
 
 }  // namespace

@@ -60,6 +60,16 @@ TEST(DemoModels, AreAlignedCompleteAndDescribed) {
   }
 }
 
+TEST(DemoModels, SpecialistsDoWhatTheyAreFor) {
+  const auto answer = [](std::string_view name, const std::string& prompt) {
+    return greedy(find_demo_model(name).value(), prompt);
+  };
+  EXPECT_EQ(answer("demo:sort", "sort: d a c b ="), " a b c d");
+  EXPECT_EQ(answer("demo:lookup", "lookup: a k, b m, c z; b ="), " m");
+  EXPECT_TRUE(answer("demo:arithmetic", "add: 47 + 85 =").ends_with("; 132"));
+  EXPECT_NE(answer("demo:stories", "Once upon a time").find(". "), std::string::npos);
+}
+
 TEST(DemoModels, TheMainOneDoesWhatItIsFor) {
   const DemoModel& demo = demo_models()[0];
   EXPECT_EQ(greedy(demo, "sort: d a c b ="), " a b c d");
