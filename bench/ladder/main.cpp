@@ -1,6 +1,8 @@
 // Checks and times the steps of the ladder (ladder.h).
 //
-//   bench_ladder [--size 4096] [--tokens 64] [--threads N] [--json]
+//   bench_ladder [--size 4096] [--tokens 64] [--threads N] [--quick] [--json]
+//
+// --quick runs every step once.
 //
 // Every step is compared with step 1 before its time counts: bit for bit is not to be expected,
 // since sums are made in different orders and, from step 4 on, activations are rounded to int8.
@@ -34,6 +36,7 @@ struct Arguments {
   std::int64_t size = 4096;
   std::int64_t tokens = 64;
   int n_threads = usable_cpus();
+  double seconds = 0.5;  // for each step
   bool json = false;
 };
 
@@ -55,11 +58,14 @@ Arguments parse(int argc, char** argv) {
       arguments.tokens = value(4096);
     } else if (flag == "--threads") {
       arguments.n_threads = static_cast<int>(value(1024));
+    } else if (flag == "--quick") {
+      arguments.seconds = 0;
     } else if (flag == "--json") {
       arguments.json = true;
     } else {
-      throw Error(ErrorKind::kUsage, "unknown argument '" + flag +
-                                         "'; there are --size, --tokens, --threads and --json");
+      throw Error(ErrorKind::kUsage,
+                  "unknown argument '" + flag +
+                      "'; there are --size, --tokens, --threads, --quick and --json");
     }
   }
   return arguments;
@@ -215,8 +221,8 @@ struct Timing {
 };
 
 // Runs a step, compares with `expected` (or makes it, if it is empty), and only then looks for the
-// fastest of several runs that take half a second together. Throws Error if the step is wrong.
-Timing measure(const Step& step, Problem& problem, std::vector<float>& expected) {
+// fastest of several runs that take `seconds` together. Throws Error if the step is wrong.
+Timing measure(const Step& step, Problem& problem, std::vector<float>& expected, double seconds) {
   std::fill(problem.y.begin(), problem.y.end(), std::nanf(""));
   Timing timing;
   double sum = seconds_of(step, problem.product);
@@ -227,10 +233,10 @@ Timing measure(const Step& step, Problem& problem, std::vector<float>& expected)
                                          std::to_string(timing.error));
   }
   timing.seconds = sum;
-  while (sum < 0.5) {
-    const double seconds = seconds_of(step, problem.product);
-    timing.seconds = std::min(timing.seconds, seconds);
-    sum += seconds;
+  while (sum < seconds) {
+    const double elapsed = seconds_of(step, problem.product);
+    timing.seconds = std::min(timing.seconds, elapsed);
+    sum += elapsed;
   }
   timing.peak_gmac_per_s = peak_of(step);
   return timing;
@@ -271,7 +277,7 @@ void run(const Arguments& arguments) {
       std::fprintf(stderr, "bench_ladder: this CPU cannot run step %s\n", step.number.c_str());
       continue;
     }
-    const Timing timing = measure(step, problem, expected);
+    const Timing timing = measure(step, problem, expected, arguments.seconds);
     if (first == 0) first = last = timing.seconds;
     if (arguments.json) {
       all.push_back({{"step", step.number},
