@@ -19,17 +19,23 @@ struct Shape {
 };
 constexpr Shape kShapes[] = {{2048, 2048}, {5632, 2048}, {2048, 5632}, {4096, 4096}, {14336, 4096}};
 
+// Decode again with weights that stay in the cache (cached/ instead of decode/): what the kernel
+// could do if memory were no limit.
+constexpr Shape kCachedShape = {256, 2048};
+
 constexpr std::int64_t kPrefillTokens = 512;
 
 // Matrices that take turns, so that decode reads them from memory as a model does: together twice
-// the last-level cache, and half a GiB at least.
+// the last-level cache, and half a GiB at least. Of kCachedShape there is one.
 class WeightCopies {
  public:
   WeightCopies(DType type, const Shape& shape)
       : type_(type),
         shape_(shape),
         matrix_bytes_(shape.rows * row_bytes(type, shape.cols)),
-        n_copies_((wanted_bytes() + matrix_bytes_ - 1) / matrix_bytes_),
+        n_copies_(shape.rows == kCachedShape.rows
+                      ? 1
+                      : (wanted_bytes() + matrix_bytes_ - 1) / matrix_bytes_),
         data_(make_buffer(static_cast<std::size_t>(n_copies_ * matrix_bytes_))) {
     // Eight different rows, again and again: the kernels cannot tell, and quantizing is slow.
     constexpr std::int64_t kRows = 8;
@@ -165,22 +171,23 @@ void eigen(benchmark::State& state, const Shape& shape, std::int64_t tokens) {
   set_rates(state, Isa::kAvx2, 1, work_of(problem, Isa::kAvx2), meter);
 }
 
-void add_shape(DType type, const Shape& shape) {
+void add_shape(DType type, const Shape& shape, std::int64_t tokens) {
   const std::string type_name(dtype_info(type).name);
   const auto isas = kernels::available_isas();
-  for (const std::int64_t tokens : {std::int64_t{1}, kPrefillTokens}) {
-    for (const Isa isa : isas) {
-      if (isa == Isa::kScalar && shape.rows * shape.cols > 2048 * 2048) continue;  // minutes
-      for (const int n_threads : thread_counts()) {
-        add(case_name("matmul", tokens, type_name, std::string(isa_name(isa)), shape.name(),
-                      n_threads),
-            [=](benchmark::State& state) { matmul(state, type, shape, isa, tokens, n_threads); });
-      }
+  const auto name = [&](const std::string& isa, int n_threads) {
+    const std::string text = case_name("matmul", tokens, type_name, isa, shape.name(), n_threads);
+    if (shape.rows != kCachedShape.rows) return text;
+    return "matmul/cached" + text.substr(text.find('/', text.find('/') + 1));
+  };
+  for (const Isa isa : isas) {
+    if (isa == Isa::kScalar && shape.rows * shape.cols > 2048 * 2048) continue;  // minutes
+    for (const int n_threads : thread_counts()) {
+      add(name(std::string(isa_name(isa)), n_threads),
+          [=](benchmark::State& state) { matmul(state, type, shape, isa, tokens, n_threads); });
     }
-    if (type == DType::kF32 && std::find(isas.begin(), isas.end(), Isa::kAvx2) != isas.end()) {
-      add(case_name("matmul", tokens, type_name, "eigen", shape.name(), 1),
-          [=](benchmark::State& state) { eigen(state, shape, tokens); });
-    }
+  }
+  if (type == DType::kF32 && std::find(isas.begin(), isas.end(), Isa::kAvx2) != isas.end()) {
+    add(name("eigen", 1), [=](benchmark::State& state) { eigen(state, shape, tokens); });
   }
 }
 
@@ -189,7 +196,11 @@ void add_shape(DType type, const Shape& shape) {
 void add_matmuls() {
   for (const DTypeInfo& info : all_dtypes()) {
     if (!info.is_supported) continue;
-    for (const Shape& shape : kShapes) add_shape(info.type, shape);
+    for (const Shape& shape : kShapes) {
+      add_shape(info.type, shape, 1);
+      add_shape(info.type, shape, kPrefillTokens);
+    }
+    add_shape(info.type, kCachedShape, 1);
   }
 }
 
