@@ -112,6 +112,7 @@ TEST_F(Bench, OpsAddUp) {
     EXPECT_NEAR(seconds, json["seconds_in_ops"].get<double>(), 1e-9);
     EXPECT_LE(json["seconds_in_ops"], json["total_seconds"]);
   }
+  EXPECT_FALSE(std::getline(lines, line)) << line;
   const Outcome table = bench({"-p", "0", "-n", "3", "--ops"});
   EXPECT_NE(table.out.find("blk.*.ffn_up"), std::string::npos) << table.out;
   EXPECT_NE(table.out.find("between ops"), std::string::npos) << table.out;

@@ -157,7 +157,7 @@ void bench(const BenchOptions& options) {
   const auto report = make_bench_report(options.json ? "json" : options.output);
   LimitsByThreads limits;
   for (const std::string& path : paths) bench_model(options, path, limits, *report);
-  report->end();
+  if (!options.ops) report->end();
 }
 
 }  // namespace
