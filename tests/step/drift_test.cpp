@@ -53,6 +53,11 @@ TEST(StepDrift, IsTheDifferenceOfTwoRuns) {
   ASSERT_NE(drift.first_difference(), nullptr);
   EXPECT_EQ(drift.first_difference()->name, "embd");
   EXPECT_GT(drift.largest_growth(0)->growth(), 1);
+  ASSERT_NE(drift.first_growth(), nullptr);
+  for (const step::OpDrift& op : drift.ops) {
+    if (op.name == drift.first_growth()->name) break;
+    EXPECT_LT(op.error(), 1.5 * op.input_error + (op.input_error == 0 ? 1 : 0)) << op.name;
+  }
 }
 
 TEST(StepDrift, DifferentModelsAreRefused) {

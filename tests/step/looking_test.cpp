@@ -236,6 +236,7 @@ TEST(StepLooking, CostsAddUpToTheWeights) {
   EXPECT_GE(total["macs"].get<std::int64_t>(), macs);
   EXPECT_GT(total["ns"].get<std::int64_t>(), 0);
   EXPECT_EQ(s.json("cost blk.0.q")["lines"].size(), 1u);
+  EXPECT_NE(s.error("cost blk.0.q limits"), "");
 }
 
 TEST(StepLooking, TheSamplersStagesAreThoseOfTheChoice) {

@@ -68,11 +68,13 @@ Json as_json(const Compared& c, const std::vector<TokenId>& ids) {
                          {"same_best", p.same_best()}});
   }
   const OpDrift* first = c.drift.first_difference();
+  const OpDrift* grown = c.drift.first_growth();
   return {{"against", c.name},
           {"weight_bytes", c.weight_bytes},
           {"mean_kl", number(c.drift.mean_kl())},
           {"same_best", c.drift.n_same_best()},
           {"first_difference", first ? Json(first->name) : Json()},
+          {"first_growth", grown ? Json(grown->name) : Json()},
           {"ops", std::move(ops)},
           {"positions", std::move(positions)}};
 }
@@ -124,6 +126,9 @@ void print_one(const DriftOptions& options, const Compared& c, const Model& base
   if (const OpDrift* first = c.drift.first_difference()) {
     write_out(format("  the first value that differs is %s: relative error %.3g\n",
                      first->name.c_str(), first->error()));
+    if (const OpDrift* grown = c.drift.first_growth())
+      write_out(format("  the error first grows by half or more at %s: %.3g -> %.3g\n",
+                       grown->name.c_str(), grown->input_error, grown->error()));
     if (options.ops)
       for (const OpDrift& op : c.drift.ops) print_op(op);
     else

@@ -110,7 +110,10 @@ constexpr Command kModel[] = {
     {"logits", "", "logits [K] [row R]", "the K likeliest next tokens", "", Completes::kWords,
      logits},
     {"kv", "", "kv", "the cache: layers, positions, bytes", "", Completes::kNothing, kv},
-    {"cost", "", "cost [all | VALUE]", "products, bytes and time of the ops of this pass", "",
+    {"cost", "", "cost [all | VALUE] [limit]", "products, bytes and time of this pass",
+     "  cost                     the layers together; cost all: every op\n"
+     "  cost blk.0.ffn_up limit  measures the machine for a second, and gives the share of its\n"
+     "                           limits (reading memory, multiplying) that each op reaches",
      Completes::kValues, cost},
 };
 

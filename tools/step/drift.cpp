@@ -128,6 +128,13 @@ const OpDrift* Drift::largest_growth(int layer) const {
   return largest;
 }
 
+const OpDrift* Drift::first_growth() const {
+  constexpr double kGrowth = 1.5;
+  for (const OpDrift& op : ops)
+    if (op.growth() >= kGrowth) return &op;
+  return nullptr;
+}
+
 double Drift::mean_kl() const {
   double sum = 0;
   for (const DistributionChange& p : positions) sum += p.kl;

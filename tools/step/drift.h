@@ -41,6 +41,9 @@ struct Drift {
   const OpDrift* first_difference() const;
   // The first op of `layer` (-1: outside the layers) with the largest growth, or nullptr.
   const OpDrift* largest_growth(int layer) const;
+  // The first op that adds so much of its own that its error is at least half as large again as
+  // that of its inputs, or nullptr.
+  const OpDrift* first_growth() const;
   double mean_kl() const;
   // Positions where the likeliest next token is the same.
   std::int64_t n_same_best() const;
