@@ -101,7 +101,7 @@ def table(results):
     rows = ["| percent right (95 % interval, n) | goal | " + " | ".join(types) + " |",
             "|---|---|" + "---|" * len(types)]
     for bar in results[types[0]]:
-        goal = f"{100 * GOALS[bar]:.0f}" if bar in GOALS else ""
+        goal = f"{100 * GOALS[bar]:g}" if bar in GOALS else ""
         cells = [cell(*results[t][bar]) if bar in results[t] else "" for t in types]
         rows.append(f"| {bar} | {goal} | " + " | ".join(cells) + " |")
     return "\n".join(rows)

@@ -11,7 +11,7 @@ import stories
 # A batch is made of parts, each of one kind of documents; what shares the rows of a part is alike
 # in length. The gradient is the mean over the parts, so these are the shares of what is learned.
 BATCHES = {
-    "demo": ["exercises", "exercises", "exercises", "chat", "story"],
+    "demo": ["exercises", "exercises", "chat", "chat", "story"],
     "stories": ["story"] * 2,
     "arithmetic": ["exercises"] * 2,
     "sort": ["exercises"] * 2,
@@ -23,9 +23,9 @@ ROW_LENGTH = {"exercises": 64, "chat": 160, "story": 160}  # tokens
 # How many of a hundred exercises are of which skill.
 EXERCISES = {
     "demo": {
-        "copy": 14, "reverse": 4, "sort": 10, "count": 16, "compare": 14, "lookup": 22,
-        "brackets": 6, "add1": 1, "add2": 3, "add3": 2, "add": 1, "subtract": 2, "rule": 1,
-        "upper": 1, "opposite": 1, "plural": 1, "capital": 1,
+        "copy": 13, "reverse": 7, "sort": 15, "count": 8, "compare": 12, "lookup": 10,
+        "brackets": 11, "add1": 1, "add2": 6, "add3": 3, "add": 2, "subtract": 4, "rule": 3,
+        "upper": 2, "opposite": 1, "plural": 1, "capital": 1,
     },
     "arithmetic": {"add1": 5, "add2": 25, "add3": 25, "add": 10, "subtract": 25, "compare": 10},
     "sort": {"sort": 70, "reverse": 15, "copy": 15},

@@ -121,27 +121,26 @@ class Llama(nn.Module):
                 scale = 0.0 if name in ("attn_output", "ffn_down") else 1 / math.sqrt(columns)
                 self.put(f"blk.{layer}.{name}", torch.randn(rows, columns) * scale)
         self.put("output_norm", torch.ones(shape.width))
-        self.look_back(shared / shared.norm(), 0.9)
+        self.look_back(shared / shared.norm())
         self.register_buffer("rope_table", rope_table(shape.n_context, shape.head_size), False)
 
     def put(self, name, value):
         self.weights[name.replace(".", "/")] = nn.Parameter(value)
 
     @torch.no_grad()
-    def look_back(self, shared, strength):
+    def look_back(self, shared):
         """Half of the first layer's heads start by looking one, two, three and no tokens back.
 
         Every induction head (find the token's earlier place, take what came after) needs a head
         that tells each token which one stood before it. Training finds one by itself, but late.
         Here query and key of such a head are, whatever the token, vectors along the component
         `shared` of all embeddings; RoPE turns them by position * frequency, and the query's
-        phases are chosen so that the two agree best at the distance wanted. `strength`: the
-        length of query and key where a normed embedding has 1 along `shared`.
+        phases are chosen so that the two agree best at the distance wanted.
         """
         size = self.shape.head_size
         frequency = ROPE_BASE ** (-torch.arange(0, size, 2) / size)
         lengths = torch.zeros(size // 2)
-        lengths[:4] = strength * functional.normalize(torch.tensor([1.0, 1.0, 0.7, 0.5]), dim=0)
+        lengths[:4] = 0.9 * functional.normalize(torch.tensor([1.0, 1.0, 0.7, 0.5]), dim=0)
         w_q, w_k = self.weights["blk/0/attn_q"], self.weights["blk/0/attn_k"]
         group = self.shape.n_heads // self.shape.n_kv_heads
         for head, distance in zip(range(self.shape.n_heads // 2), (1, 2, 3, 0)):
@@ -152,14 +151,6 @@ class Llama(nn.Module):
             q.mul_(0.3).add_(torch.outer(query, shared))
             if head % group == 0:
                 k.mul_(0.3).add_(torch.outer(key, shared))
-
-    @torch.no_grad()
-    def common_direction(self, ids):
-        """The vector along which the normed embeddings of `ids` are all as close to 1 as can be
-        (least squares, kept short): what trained embeddings have for a shared component."""
-        w = self.weights
-        h = RmsNorm.apply(w["token_embd"][ids], w["blk/0/attn_norm"])
-        return torch.linalg.solve(h.T @ h + 5 * torch.eye(h.shape[1]), h.sum(0))
 
     def named(self):
         """(GGUF name, parameter), in order."""

@@ -196,17 +196,11 @@ def report(args, training, tokenizer, step, is_last, seconds, recent):
             out.write(json.dumps({"step": step, **line}) + "\n")
 
 
-def start_from(args, training, tokenizer):
-    """Takes over the weights of an exported model, and gives it heads that look back."""
-    start = weights.read(args.start_from)
+def start_from(path, training):
+    """Takes over the weights of an exported model."""
+    start = weights.read(path)
     for name, p in training.named:
         p.data.copy_(torch.from_numpy(start[name + ".weight"].copy()).view(p.shape))
-    rng, ids = random.Random(args.seed), set()
-    for skill in documents.EXERCISES[args.model]:
-        for _ in range(150):
-            ids.update(tokenizer.encode(" ".join(skills.draw(skill, rng))))
-    direction = training.model.common_direction(torch.tensor(sorted(ids)))
-    training.model.look_back(direction, 10.0)
 
 
 def main():
@@ -219,8 +213,7 @@ def main():
                         help="the last part of the steps or the time, in which the rate falls")
     parser.add_argument("--rate", type=float, default=1.0, help="scale of the learning rates")
     parser.add_argument("--start-from", metavar="GGUF",
-                        help="begin with this model's weights, but for the four heads that look "
-                        "back; merges.txt must be that model's")
+                        help="begin with this model's weights; merges.txt must be that model's")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--workers", type=int, default=2, help="processes, one thread each")
     parser.add_argument("--evaluate-every", type=int, default=500)
@@ -239,7 +232,7 @@ def main():
         training.restore(state)
         step, seconds = state["step"], state["seconds"]
     elif args.start_from:
-        start_from(args, training, tokenizer)
+        start_from(args.start_from, training)
     print(f"{args.model}: {training.weights.numel()} parameters, from step {step}", flush=True)
 
     barrier = multiprocessing.Barrier(args.workers, timeout=900)  # patient when paused
