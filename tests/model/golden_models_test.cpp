@@ -2,11 +2,15 @@
 // against a float64 recomputation and against the reference engine's own error.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <fstream>
 #include <iostream>
 #include <nlohmann/json.hpp>
 
+#include "kernels/kernels.h"
+#include "model/ngram_draft.h"
 #include "model/session.h"
 #include "tests/conformance.h"
 #include "tests/model/golden.h"
@@ -27,12 +31,14 @@ class GoldenModel : public testing::TestWithParam<std::string> {
     GALLEY_NEED_CONFORMANCE("models");
     const auto dir = test::conformance_dir() / "models";
     golden_ = dir / "golden" / GetParam();
-    session_ = std::make_unique<Session>(Session::open((dir / (GetParam() + ".gguf")).string()));
+    model_ = Model::open((dir / (GetParam() + ".gguf")).string());
+    session_ = std::make_unique<Session>(model_, SessionOptions{});
   }
 
   json read(const char* name) const { return json::parse(std::ifstream(golden_ / name)); }
 
   std::filesystem::path golden_;
+  std::shared_ptr<const Model> model_;
   std::unique_ptr<Session> session_;
 };
 
@@ -101,6 +107,85 @@ TEST_P(GoldenModel, MeanNegativeLogLikelihoodIsTheExactOne) {
   const double reference = std::abs(reference_sum / exact_sum - 1);
   test::report("mean NLL\t" + GetParam(), ours, reference);
   EXPECT_LT(ours, GetParam().find("f32") != std::string::npos ? 1e-3 : 1e-2);
+}
+
+// The ways to run a model that must not make a difference.
+struct Way {
+  int n_threads;
+  std::int64_t n_batch;
+};
+
+TEST_P(GoldenModel, SameBitsInEveryWay) {
+  const json prompt = read("greedy.json")["greedy"][0];
+  auto ids = prompt["prompt_ids"].get<std::vector<TokenId>>();
+  const auto text = prompt["exact_ids"].get<std::vector<TokenId>>();
+  ids.insert(ids.end(), text.begin(),
+             text.begin() + std::min<std::ptrdiff_t>(12, std::ssize(text)));
+  ids.resize(std::min(ids.size(), static_cast<std::size_t>(session_->n_context())));
+  std::vector<BatchToken> tokens;
+  for (TokenId id : ids) tokens.push_back({id, 0, true});
+  std::vector<float> expected;
+  for (const kernels::Isa isa : kernels::available_isas()) {
+    kernels::select_isa(isa);
+    for (const Way way : {Way{1, 512}, Way{2, 7}, Way{3, 1}, Way{8, 512}}) {
+      Session session(model_, {.n_batch = way.n_batch, .n_threads = way.n_threads});
+      session.forward(tokens);
+      std::vector<float> logits;
+      for (std::int64_t i = 0; i < session.n_outputs(); ++i)
+        logits.insert(logits.end(), session.logits(i).begin(), session.logits(i).end());
+      if (expected.empty()) expected = logits;
+      ASSERT_EQ(logits.size(), expected.size());
+      EXPECT_EQ(std::memcmp(logits.data(), expected.data(), logits.size() * sizeof(float)), 0)
+          << kernels::isa_name(isa) << ", " << way.n_threads << " threads, batch " << way.n_batch;
+    }
+  }
+  kernels::select_isa(kernels::available_isas().front());
+}
+
+// Greedy text of n tokens with drafts, checked a batch at a time as the generating loop does.
+std::vector<TokenId> speculative_text(Session& session, const std::vector<TokenId>& prompt,
+                                      std::size_t n, std::size_t& n_accepted) {
+  NgramDraft draft(8);
+  draft.append(prompt);
+  session.forward(prompt);
+  std::vector<TokenId> text = {test::argmax(session.logits())};
+  while (text.size() < n) {
+    draft.append(std::vector<TokenId>{text.back()});
+    const std::vector<TokenId> guess = draft.propose();
+    std::vector<BatchToken> batch = {{text.back(), 0, true}};
+    for (TokenId id : guess) batch.push_back({id, 0, true});
+    const std::int64_t before = session.length(0);
+    session.forward(batch);
+    std::size_t agreed = 0;
+    for (;; ++agreed) {
+      const TokenId id = test::argmax(session.logits(static_cast<std::int64_t>(agreed)));
+      text.push_back(id);
+      if (agreed == guess.size() || guess[agreed] != id) break;
+      draft.append(std::vector<TokenId>{id});
+    }
+    session.truncate(before + 1 + static_cast<std::int64_t>(agreed));
+    draft.report(guess.size(), agreed);
+    n_accepted += agreed;
+  }
+  text.resize(n);
+  return text;
+}
+
+TEST_P(GoldenModel, DraftsDoNotChangeTheText) {
+  const auto prompt = read("greedy.json")["greedy"][0]["prompt_ids"].get<std::vector<TokenId>>();
+  const std::int64_t room = session_->n_context() - std::ssize(prompt) - 10;
+  if (room < 1) GTEST_SKIP() << GetParam() << " has no room for drafts";
+  const auto n = static_cast<std::size_t>(std::min<std::int64_t>(60, room));
+  session_->forward(prompt);
+  std::vector<TokenId> plain;
+  while (plain.size() < n) {
+    plain.push_back(test::argmax(session_->logits()));
+    if (plain.size() < n) session_->forward(std::vector<TokenId>{plain.back()});
+  }
+  session_->truncate(0);
+  std::size_t n_accepted = 0;
+  EXPECT_EQ(speculative_text(*session_, prompt, n, n_accepted), plain);
+  RecordProperty("accepted", static_cast<int>(n_accepted));
 }
 
 INSTANTIATE_TEST_SUITE_P(All, GoldenModel,
