@@ -19,35 +19,38 @@ struct QuantizedBlock {
   std::int32_t sums;  // of the two halves, 16 bits each
 };
 
-// The largest magnitude's bit pattern, in every lane.
-__m512i largest_magnitude(__m512i a, __m512i b) {
+// The bit pattern of the largest magnitude: that of a NaN is larger than that of any number.
+std::uint32_t largest_magnitude(__m512i a, __m512i b) {
   const __m512i mask = _mm512_set1_epi32(0x7fffffff);
-  const __m512i m = _mm512_max_epu32(_mm512_and_si512(a, mask), _mm512_and_si512(b, mask));
-  return _mm512_set1_epi32(static_cast<std::int32_t>(_mm512_reduce_max_epu32(m)));
+  return _mm512_reduce_max_epu32(
+      _mm512_max_epu32(_mm512_and_si512(a, mask), _mm512_and_si512(b, mask)));
 }
 
 QuantizedBlock quantize_block(const float* x) {
   const __m512 a = _mm512_loadu_ps(x);
   const __m512 b = _mm512_loadu_ps(x + 16);
-  const __m512i bits = largest_magnitude(_mm512_castps_si512(a), _mm512_castps_si512(b));
-  const __m512 largest = _mm512_castsi512_ps(bits);
+  const std::uint32_t bits = largest_magnitude(_mm512_castps_si512(a), _mm512_castps_si512(b));
+  float largest;
+  __builtin_memcpy(&largest, &bits, sizeof(largest));
   // Below the tiniest or not finite: all q are 0.
-  const __mmask16 is_normal = _mm512_cmp_ps_mask(largest, _mm512_set1_ps(0x1p-110f), _CMP_GE_OQ) &
-                              _mm512_cmplt_epu32_mask(bits, _mm512_set1_epi32(0x7f800000));
-  const __m512 v127 = _mm512_set1_ps(127.0f);
-  const __m512 inverse = _mm512_maskz_div_ps(is_normal, v127, largest);
-  const __m512i qa = _mm512_maskz_cvtps_epi32(is_normal, _mm512_mul_ps(a, inverse));
-  const __m512i qb = _mm512_maskz_cvtps_epi32(is_normal, _mm512_mul_ps(b, inverse));
+  const bool is_finite = bits < 0x7f800000u;
+  const bool is_normal = is_finite && largest >= 0x1p-110f;
+  const __mmask16 kept = is_normal ? 0xffff : 0;
+  const __m512 inverse = _mm512_set1_ps(is_normal ? 127.0f / largest : 0.0f);
+  const __m512i qa = _mm512_maskz_cvtps_epi32(kept, _mm512_mul_ps(a, inverse));
+  const __m512i qb = _mm512_maskz_cvtps_epi32(kept, _mm512_mul_ps(b, inverse));
 
   QuantizedBlock out;
   out.q = _mm256_set_m128i(_mm512_cvtepi32_epi8(qb), _mm512_cvtepi32_epi8(qa));
-  const std::int32_t sum_a = _mm512_reduce_add_epi32(qa);
-  const std::int32_t sum_b = _mm512_reduce_add_epi32(qb);
+  // The sums of the two halves of the block, in the two halves of a register.
+  __m256i sums = _mm256_dpbusd_epi32(_mm256_setzero_si256(), _mm256_set1_epi8(1), out.q);
+  sums = _mm256_add_epi32(sums, _mm256_shuffle_epi32(sums, 0x4e));
+  sums = _mm256_add_epi32(sums, _mm256_shuffle_epi32(sums, 0xb1));
+  const std::int32_t sum_a = _mm256_cvtsi256_si32(sums);
+  const std::int32_t sum_b = _mm256_extract_epi32(sums, 4);
   out.sums = static_cast<std::int32_t>((static_cast<std::uint32_t>(sum_b) << 16) |
                                        (static_cast<std::uint32_t>(sum_a) & 0xffffu));
-  const __m128 d = _mm512_castps512_ps128(_mm512_maskz_div_ps(is_normal, largest, v127));
-  const bool is_finite = _mm512_cmplt_epu32_mask(bits, _mm512_set1_epi32(0x7f800000)) != 0;
-  out.d = is_finite ? _mm_cvtss_f32(d) : __builtin_nanf("");
+  out.d = is_normal ? largest / 127.0f : is_finite ? 0.0f : __builtin_nanf("");
   out.sum = out.d * static_cast<float>(sum_a + sum_b);
   return out;
 }
