@@ -52,7 +52,7 @@ struct Limits {
 // Measures the peaks of `isa` and the speed of reading (with the widest loads of the CPU, whatever
 // `isa` is) on options.n_threads threads, all at work at the same time. Each figure is the best of
 // several short runs, since what disturbs a run can only make it slower; and if other programs
-// keep a fifth of a CPU busy meanwhile, everything is measured once more.
+// keep a fifth of a CPU busy meanwhile, everything is measured once more (unless it took seconds).
 // A buffer of less than read_bytes is used if the system has not got as much to spare: a quarter
 // of what is free. Throws Error kUsage if the CPU lacks `isa`, kOutOfMemory.
 Limits measure_limits(Isa isa, const LimitsOptions& options);
