@@ -177,7 +177,8 @@ Stop tell_next(const Tale& tale) {
              human_count(cost.macs).c_str(), human_bytes(cost.weight_bytes).c_str(),
              human_bytes(cost.cache_bytes).c_str()));
   if (tale.next_s > 0)
-    t.say(format("On this computer it took %.3g ms, which would be ", 1e3 * tale.next_s) +
+    t.say(format("On this computer it took %.3g ms (the best of three), which would be ",
+                 1e3 * tale.next_s) +
           (tale.next_s < 0.1 ? with_commas(static_cast<std::uint64_t>(1 / tale.next_s))
                              : format("%.1f", 1 / tale.next_s)) +
           " tokens in a second.");

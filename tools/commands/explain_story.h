@@ -44,7 +44,8 @@ struct Tale {
   DType kv_type = DType::kF32;
   std::int64_t n_context = 0;
   double prefill_s = 0;  // of all but the last token of the prompt
-  double next_s = 0;     // one more token, without anybody watching; 0: the context is full
+  // One more token, without anybody watching, the best of three; 0: the context is full.
+  double next_s = 0;
 
   const Graph& graph() const { return model->graph(); }
   const Tokenizer& tokenizer() const { return model->tokenizer(); }
