@@ -39,7 +39,7 @@ install_missing() {
 
 # What the program is built with.
 build_packages=(cmake ninja-build g++ pkg-config libeigen3-dev libpcre2-dev libutf8proc-dev
-  libedit-dev nlohmann-json3-dev libcli11-dev)
+  libedit-dev nlohmann-json3-dev libcli11-dev libcpp-httplib-dev)
 # What the tests and benchmarks need besides.
 test_packages=(libgtest-dev libbenchmark-dev)
 

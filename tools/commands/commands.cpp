@@ -15,6 +15,7 @@ constexpr Command kCommands[] = {
     {"explain", "the story of one token, with the numbers of this run", set_up_explain},
     {"step", "a debugger: stop at any op, look, change, go on", set_up_step},
     {"drift", "where two precisions of a model part ways", set_up_drift},
+    {"trace", "every step of a run, as a page or as JSON", set_up_trace},
     {"models", "the models built into this program", set_up_models},
 };
 

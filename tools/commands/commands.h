@@ -25,6 +25,7 @@ Action set_up_bench(CommandLine& line);
 Action set_up_explain(CommandLine& line);
 Action set_up_step(CommandLine& line);
 Action set_up_drift(CommandLine& line);
+Action set_up_trace(CommandLine& line);
 Action set_up_models(CommandLine& line);
 
 struct Command {

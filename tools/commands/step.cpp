@@ -7,6 +7,8 @@
 #include "tools/commands/chat_prompt.h"
 #include "tools/commands/commands.h"
 #include "tools/commands/options.h"
+#include "tools/commands/step_page.h"
+#include "tools/commands/step_replay.h"
 #include "tools/interrupt.h"
 #include "tools/output.h"
 #include "tools/step/debugger.h"
@@ -28,6 +30,9 @@ struct StepOptions {
   std::optional<std::string> script;
   bool echo = false;
   bool json = false;
+  bool web = false;
+  std::int64_t port = 0;
+  std::optional<std::string> replay;
 };
 
 std::vector<TokenId> read_prompt(const StepOptions& options, const Model& model) {
@@ -126,6 +131,7 @@ void talk(const StepOptions& options, step::Debugger& debugger, ChatInput& input
 }
 
 void run_step(const StepOptions& options) {
+  if (options.replay) return replay_trace(*options.replay, options.commands, options.script);
   if (options.n_predict < 1)
     throw Error(ErrorKind::kUsage, "--n-predict is " + std::to_string(options.n_predict) +
                                        ", expected a number of tokens from 1");
@@ -137,6 +143,9 @@ void run_step(const StepOptions& options) {
   debugger_options.color = !stdout_style().bold.empty();
   const std::string script = options.script ? read_file(*options.script) : "";
   const std::shared_ptr<const Model> model = options.model.need_model();
+  if (options.web)
+    return serve_page(model, options.prompt.text.value_or(""), read_prompt(options, *model),
+                      debugger_options, options.port);
   step::Debugger debugger(model, read_prompt(options, *model), debugger_options);
 
   Script runner(options, debugger);
@@ -171,6 +180,10 @@ Action set_up_step(CommandLine& line) {
   line.flag("--all-logits", o->all_logits,
             "logits of every token of the prompt, not only of the last");
   line.flag("--json", o->json, "print one JSON object for each command");
+  line.flag("--web", o->web, "serve the page with the debugger to browsers on this machine");
+  line.text("--replay", o->replay, "FILE",
+            "look at a trace that galley trace -o FILE.json has written; no model is run");
+  line.integer("--port", o->port, "of --web; 0: any that is free");
   o->sampling.add_to(line);
   o->context.add_to(line);
   line.examples({"step -p \"sort: d a c b =\"",
