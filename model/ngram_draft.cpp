@@ -52,7 +52,11 @@ std::vector<TokenId> NgramDraft::propose() const {
       return history_.begin() + static_cast<std::ptrdiff_t>(i);
     };
     if (!std::equal(at(begin - n), at(begin), at(end - n))) continue;
-    return {at(begin), at(std::min(begin + draft_, end))};
+    // Where the continuation reaches the end, the text repeats itself: so does the draft.
+    std::vector<TokenId> draft;
+    for (std::size_t i = 0; i < draft_; ++i)
+      draft.push_back(i < end - begin ? history_[begin + i] : draft[i - (end - begin)]);
+    return draft;
   }
   return {};
 }

@@ -29,8 +29,9 @@ class NgramDraft {
   // Forgets all tokens from position n of the history on, as Session::truncate does.
   void truncate(std::size_t n);
 
-  // The tokens that followed the latest earlier appearance of the history's last tokens; empty if
-  // they never appeared. Its length grows while drafts are accepted and shrinks when they are not.
+  // The tokens that followed the latest earlier appearance of the history's last tokens, again and
+  // again if they reach the end of it; empty if they never appeared. Its length grows while drafts
+  // are accepted and shrinks when they are not.
   std::vector<TokenId> propose() const;
   // Tells how many tokens of the last draft (of n_proposed) the model agreed with.
   void report(std::size_t n_proposed, std::size_t n_accepted);

@@ -34,6 +34,12 @@ TEST(NgramDraft, LatestAppearanceWins) {
   EXPECT_EQ(draft.propose(), Ids{50});
 }
 
+TEST(NgramDraft, RepeatsWhatReachesTheEnd) {
+  NgramDraft draft(8);
+  draft.append(Ids{9, 4, 5, 4, 5});
+  EXPECT_EQ(draft.propose(), (Ids{4, 5, 4, 5}));
+}
+
 TEST(NgramDraft, LengthFollowsSuccess) {
   NgramDraft draft(8);
   const Ids cycle = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 1, 2};
