@@ -246,11 +246,11 @@ class Live(Page):
         before = self.server.trace()
         self.click("#tab-attention")
         self.click("#head-off")
-        self.wait(lambda: self.find("#undo").is_displayed(), "the change is shown")
+        self.wait(lambda: not self.script("return document.querySelector('.changes').hidden"), "the change is shown")
         self.assertNotEqual(self.server.trace()["passes"], before["passes"])
         self.shot("live-changed")
         self.click("#undo")
-        self.wait(lambda: not self.find("#undo").is_displayed(), "it is undone")
+        self.wait(lambda: self.script("return document.querySelector('.changes').hidden"), "it is undone")
         self.assertEqual(self.server.trace()["tokens"], before["tokens"])
 
     def test_drives_the_debugger(self):
