@@ -36,6 +36,16 @@ function(galley_library name)
   add_library(galley::${name} ALIAS galley_${name})
 endfunction()
 
+# Tests call and compare: quick to compile matters more than quick to run. Some compute much
+# themselves, in float64.
+if(GALLEY_SANITIZE)
+  set(GALLEY_TEST_OPTIMIZATION -O0)
+  set(GALLEY_NUMERIC_TEST_OPTIMIZATION -O1)
+else()
+  set(GALLEY_TEST_OPTIMIZATION -O1)
+  set(GALLEY_NUMERIC_TEST_OPTIMIZATION -O2)
+endif()
+
 # galley_test(NAME DEPENDS...): the test program test_NAME from every .cpp of this folder,
 # each test case known to ctest.
 function(galley_test name)
@@ -45,6 +55,7 @@ function(galley_test name)
   endif()
   add_executable(test_${name} ${sources})
   target_link_libraries(test_${name} PRIVATE ${ARGN} galley_options GTest::gtest GTest::gtest_main)
+  target_compile_options(test_${name} PRIVATE ${GALLEY_TEST_OPTIMIZATION})
   target_compile_definitions(test_${name} PRIVATE
     GALLEY_SOURCE_DIR="${PROJECT_SOURCE_DIR}" GALLEY_BINARY="$<TARGET_FILE_DIR:test_${name}>/galley")
   gtest_discover_tests(test_${name} TEST_PREFIX ${name}. DISCOVERY_TIMEOUT 60 PROPERTIES TIMEOUT 300)
