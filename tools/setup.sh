@@ -41,7 +41,7 @@ install_missing() {
 build_packages=(cmake ninja-build g++ pkg-config libeigen3-dev libpcre2-dev libutf8proc-dev
   libedit-dev nlohmann-json3-dev libcli11-dev libcpp-httplib-dev)
 # What the tests and benchmarks need besides.
-test_packages=(libgtest-dev libbenchmark-dev)
+test_packages=(libgtest-dev libbenchmark-dev python3)
 
 configure_once() {
   local preset=$1 build=$root/build/$1 setting
