@@ -80,6 +80,12 @@ GgufFile& GgufFile::operator=(GgufFile&&) noexcept = default;
 GgufFile::~GgufFile() = default;
 
 GgufFile GgufFile::open(const std::string& path) {
+  GgufFile file = open_one(path);
+  file.join_parts();
+  return file;
+}
+
+GgufFile GgufFile::open_one(const std::string& path) {
   auto mapping = std::make_shared<MappedFile>(MappedFile::open(path));
   GgufFile file = from_memory(mapping->bytes(), path);
   file.mapping_ = std::move(mapping);
@@ -94,6 +100,12 @@ GgufFile GgufFile::from_memory(std::span<const std::byte> bytes, const std::stri
   file.bytes_ = bytes;
   GgufParser(file).parse();
   return file;
+}
+
+std::int64_t GgufFile::file_bytes() const {
+  auto n_bytes = static_cast<std::int64_t>(bytes_.size());
+  for (const GgufFile& part : other_parts_) n_bytes += part.file_bytes();
+  return n_bytes;
 }
 
 const GgufValue* GgufFile::find(std::string_view key) const {

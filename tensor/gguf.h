@@ -77,7 +77,8 @@ class GgufFile {
  public:
   // Maps and checks the file at `path`. Throws Error: kFailure if it cannot be opened or is not
   // a regular file, kBadModel with the byte offset for anything malformed. Tensor data is not
-  // read.
+  // read. A large model may come in several files, NAME-00001-of-00003.gguf and so on: the first
+  // has the metadata and brings the tensors of the others with it.
   static GgufFile open(const std::string& path);
   // The same for bytes in memory (tests, fuzzing, built-in models): `bytes` must outlive the
   // result and be aligned to 8 bytes, as every allocation is; `name` stands for the path in
@@ -91,7 +92,10 @@ class GgufFile {
   const std::string& path() const { return path_; }
   std::uint32_t version() const { return version_; }
   std::uint64_t alignment() const { return alignment_; }
-  std::int64_t file_bytes() const { return static_cast<std::int64_t>(bytes_.size()); }
+  // Of all parts together.
+  std::int64_t file_bytes() const;
+  // How many files the model comes in.
+  std::int64_t n_parts() const { return 1 + static_cast<std::int64_t>(other_parts_.size()); }
   // Byte offset at which tensor data begins.
   std::int64_t data_offset() const { return data_offset_; }
 
@@ -120,10 +124,15 @@ class GgufFile {
  private:
   friend class GgufParser;
   GgufFile();
+  static GgufFile open_one(const std::string& path);
+  // Takes over the tensors of the other files of a model in parts (gguf_parts.cpp).
+  void join_parts();
+  void take_part(GgufFile part, std::int64_t number, std::int64_t n_parts);
 
   std::string path_;
   std::span<const std::byte> bytes_;
   std::shared_ptr<const void> mapping_;  // keeps bytes_ alive
+  std::vector<GgufFile> other_parts_;    // keep the bytes of their tensors alive
   std::uint32_t version_ = 0;
   std::uint64_t alignment_ = 32;
   std::int64_t data_offset_ = 0;

@@ -157,8 +157,10 @@ void print_memory(const Findings& f) {
 }
 
 void print_summary(const Findings& f) {
-  print_line("file", f.options.path + ", " + human_bytes(f.file.file_bytes()) + ", GGUF version " +
-                         std::to_string(f.file.version()));
+  const std::string parts =
+      f.file.n_parts() > 1 ? " in " + std::to_string(f.file.n_parts()) + " files" : "";
+  print_line("file", f.options.path + ", " + human_bytes(f.file.file_bytes()) + parts +
+                         ", GGUF version " + std::to_string(f.file.version()));
   const std::string name = text_or_empty(f.file, "general.name");
   print_line("model", galley::quoted(text_or_empty(f.file, "general.architecture")) +
                           (name.empty() ? "" : ", named " + galley::quoted(name)));

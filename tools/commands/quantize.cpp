@@ -197,7 +197,8 @@ void quantize(const QuantizeOptions& options) {
   std::vector<Job> jobs = plan(file, mix, options);
 
   GgufWriter writer;
-  for (const std::string& key : file.keys()) writer.copy_value(file, key);
+  for (const std::string& key : file.keys())
+    if (!key.starts_with("split.")) writer.copy_value(file, key);  // the result is one file
   writer.set_uint32("general.file_type", mix.file_type);
   writer.set_uint32("general.quantization_version", kQuantizationVersion);
   std::int64_t n_elements = 0, n_done = 0, bytes_before = 0;
