@@ -119,7 +119,7 @@ const Tensor* GgufFile::find_tensor(std::string_view name) const {
 }
 
 Error GgufFile::bad_value(std::string_view key, const std::string& detail) const {
-  std::string where = "key " + quoted(key);
+  std::string where = "key " + in_quotes(key);
   if (const GgufValue* value = find(key)) {
     const auto offset = static_cast<std::uint64_t>(value->bytes.data() - bytes_.data());
     where += " (byte " + with_commas(offset) + ")";

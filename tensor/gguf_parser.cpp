@@ -83,7 +83,7 @@ std::string guess_other_format(std::string_view head) {
 Error GgufParser::bad(std::uint64_t at, const std::string& detail) const {
   std::string where = "at byte " + with_commas(at);
   if (!context_kind_.empty()) {
-    where += ", " + std::string(context_kind_) + " " + quoted(context_name_);
+    where += ", " + std::string(context_kind_) + " " + in_quotes(context_name_);
   }
   return bad_model(file_.path_, where + ": " + detail);
 }
@@ -131,7 +131,7 @@ void GgufParser::read_header() {
   const std::string_view head(reinterpret_cast<const char*>(file_.bytes_.data()),
                               std::min<std::size_t>(file_.bytes_.size(), 64));
   if (!head.starts_with(kMagic.substr(0, std::min(head.size(), kMagic.size())))) {
-    throw bad(0, "the magic is " + quoted(head.substr(0, kMagic.size())) +
+    throw bad(0, "the magic is " + in_quotes(head.substr(0, kMagic.size())) +
                      ", expected 'GGUF': " + guess_other_format(head));
   }
   need(kMagic.size(), "the magic 'GGUF'");

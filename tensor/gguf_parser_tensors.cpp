@@ -108,7 +108,7 @@ void GgufParser::place_tensors() {
     Tensor& tensor = file_.tensors_[i];
     const auto n_bytes = static_cast<std::uint64_t>(tensor.n_bytes);
     if (offsets_[i] > data_bytes || n_bytes > data_bytes - offsets_[i]) {
-      throw bad_model(file_.path_, "tensor " + quoted(tensor.name) + " needs " +
+      throw bad_model(file_.path_, "tensor " + in_quotes(tensor.name) + " needs " +
                                        with_commas(n_bytes) + " bytes at offset " +
                                        with_commas(offsets_[i]) +
                                        " of the tensor data, which has " + with_commas(data_bytes) +
@@ -131,7 +131,7 @@ void GgufParser::check_overlaps() const {
     const Tensor& after = *by_place[i];
     if (before.data + before.n_bytes > after.data) {
       const auto at = static_cast<std::uint64_t>(after.data - file_.bytes_.data());
-      throw bad(at, "tensors " + quoted(before.name) + " and " + quoted(after.name) +
+      throw bad(at, "tensors " + in_quotes(before.name) + " and " + in_quotes(after.name) +
                         " share bytes; the file is damaged");
     }
   }

@@ -58,7 +58,8 @@ std::uint64_t align_up(std::uint64_t n_bytes, std::uint64_t alignment) {
 // Bytes of a tensor of this type and shape.
 std::int64_t tensor_bytes(const std::string& name, DType type,
                           std::span<const std::int64_t> shape) {
-  GALLEY_CHECK(!name.empty() && name.size() <= 64, "a name of 1 to 64 bytes, got " + quoted(name));
+  GALLEY_CHECK(!name.empty() && name.size() <= 64,
+               "a name of 1 to 64 bytes, got " + in_quotes(name));
   GALLEY_CHECK(!shape.empty() && shape.size() <= 4, name);
   GALLEY_CHECK(*std::min_element(shape.begin(), shape.end()) > 0, name);
   GALLEY_CHECK(shape.back() % dtype_info(type).block_elements == 0, name);
@@ -131,7 +132,7 @@ void GgufWriter::set_float32_array(std::string_view key, std::span<const float> 
 
 void GgufWriter::copy_value(const GgufFile& file, std::string_view key) {
   const GgufValue* value = file.find(key);
-  GALLEY_CHECK(value != nullptr, "no key " + quoted(key) + " in " + file.path());
+  GALLEY_CHECK(value != nullptr, "no key " + in_quotes(key) + " in " + file.path());
   set(key, value->type, Bytes(value->bytes.begin(), value->bytes.end()));
 }
 

@@ -29,7 +29,7 @@ std::string with_commas(std::uint64_t number) {
   return digits;
 }
 
-std::string quoted(std::string_view text) {
+std::string in_quotes(std::string_view text) {
   constexpr std::size_t kMaxBytes = 80;
   constexpr char kHex[] = "0123456789abcdef";
   std::string line = "'";

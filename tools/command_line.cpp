@@ -65,12 +65,12 @@ struct CommandLine::Impl {
     if (extra.empty()) return;
     const std::string word = extra.front().substr(0, extra.front().find('='));
     if (word.size() < 2 || word[0] != '-')
-      throw Error(ErrorKind::kUsage, "unexpected argument " + galley::quoted(word) + hint());
+      throw Error(ErrorKind::kUsage, "unexpected argument " + in_quotes(word) + hint());
     std::vector<std::string> known;
     for (const CLI::Option* o : app.get_options())
       for (const std::string& name : o->get_lnames()) known.push_back("--" + name);
     throw Error(ErrorKind::kUsage,
-                "unknown flag " + galley::quoted(word) + suggestion(word, known) + hint());
+                "unknown flag " + in_quotes(word) + suggestion(word, known) + hint());
   }
 
   // Of every group of alternatives at most one is given.
@@ -223,7 +223,7 @@ std::int64_t parse_integer(std::string_view text, const std::string& flag) {
   std::int64_t value = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
   if (error != std::errc() || end != text.data() + text.size())
-    throw Error(ErrorKind::kUsage, flag + " needs a whole number, not " + galley::quoted(text));
+    throw Error(ErrorKind::kUsage, flag + " needs a whole number, not " + in_quotes(text));
   return value;
 }
 
@@ -231,7 +231,7 @@ double parse_number(std::string_view text, const std::string& flag) {
   double value = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
   if (error != std::errc() || end != text.data() + text.size() || !std::isfinite(value))
-    throw Error(ErrorKind::kUsage, flag + " needs a number, not " + galley::quoted(text));
+    throw Error(ErrorKind::kUsage, flag + " needs a number, not " + in_quotes(text));
   return value;
 }
 

@@ -52,7 +52,7 @@ const Command& find_command(const std::string& name) {
     if (name == command.name) return command;
     names.push_back(command.name);
   }
-  throw Error(ErrorKind::kUsage, "there is no command " + galley::quoted(name) +
+  throw Error(ErrorKind::kUsage, "there is no command " + in_quotes(name) +
                                      suggestion(name, names) + "; 'galley --help' lists them");
 }
 
@@ -67,7 +67,7 @@ void run(std::vector<std::string> words) {
   if (words[0] == "--help" || words[0] == "-h") return write_out(overview());
   if (words[0] == "--version") return write_out("galley " GALLEY_VERSION "\n");
   if (words[0][0] == '-')
-    throw Error(ErrorKind::kUsage, "expected a command before " + galley::quoted(words[0]) +
+    throw Error(ErrorKind::kUsage, "expected a command before " + in_quotes(words[0]) +
                                        "; 'galley --help' lists them");
 
   const Command& command = find_command(words[0]);

@@ -15,7 +15,8 @@ std::string escaped(std::string_view text) {
 
 std::string hex(std::string_view bytes, const char* separator) {
   std::string text;
-  for (unsigned char c : bytes) text += format("%s%02x", text.empty() ? "" : separator, c);
+  for (char c : bytes)
+    text += format("%s%02x", text.empty() ? "" : separator, static_cast<unsigned char>(c));
   return text;
 }
 

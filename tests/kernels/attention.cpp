@@ -173,7 +173,7 @@ Problem random_problem(Random& random) {
 
 TEST_P(Attention, IsTheScalarOne) {
   Random random(1);
-  for (int round = 0; round < 60; ++round) {
+  for (int round = 0; round < rounds(60); ++round) {
     Problem problem = random_problem(random);
     problem.fill(random);
     expect_scalar_bits(problem, kernels().attention);
@@ -182,7 +182,7 @@ TEST_P(Attention, IsTheScalarOne) {
 
 TEST_P(Attention, IsTheScalarOneForExtremeValues) {
   Random random(2);
-  for (int round = 0; round < 60; ++round) {
+  for (int round = 0; round < rounds(60); ++round) {
     Problem problem = random_problem(random);
     problem.fill(random, round % 2 == 0 ? 1.0f : 1e19f, round % 3 == 0 ? 200 : 10000);
     if (round % 4 == 0) random.spoil(problem.q, 1000);
@@ -322,7 +322,7 @@ std::vector<float> without_padding(const std::vector<float>& out, std::int64_t w
 
 TEST(AttentionScalar, IsNearFloat64) {
   Random random(6);
-  for (int round = 0; round < 40; ++round) {
+  for (int round = 0; round < rounds(40); ++round) {
     Problem problem = random_problem(random);
     problem.type = DType::kF32;
     problem.fill(random, 3.0f);

@@ -22,6 +22,7 @@
 #include <vector>
 
 #include "kernels/kernels.h"
+#include "tests/sanitized.h"
 
 namespace galley::test {
 
@@ -33,7 +34,11 @@ inline constexpr float kNaN = std::numeric_limits<float>::quiet_NaN();
 inline constexpr double kEpsilon = 0x1p-24;  // the relative rounding error of one operation
 
 // The numbers of parts every kernel is run with.
+#if GALLEY_SANITIZED
+inline constexpr int kPartCounts[] = {1, 3};
+#else
 inline constexpr int kPartCounts[] = {1, 2, 3, 8};
+#endif
 
 // ---- data ----------------------------------------------------------------------------------
 

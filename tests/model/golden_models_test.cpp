@@ -14,6 +14,7 @@
 #include "model/session.h"
 #include "tests/conformance.h"
 #include "tests/model/golden.h"
+#include "tests/model/ways.h"
 
 namespace galley {
 namespace {
@@ -109,12 +110,6 @@ TEST_P(GoldenModel, MeanNegativeLogLikelihoodIsTheExactOne) {
   EXPECT_LT(ours, GetParam().find("f32") != std::string::npos ? 1e-3 : 1e-2);
 }
 
-// The ways to run a model that must not make a difference.
-struct Way {
-  int n_threads;
-  std::int64_t n_batch;
-};
-
 TEST_P(GoldenModel, SameBitsInEveryWay) {
   const json prompt = read("greedy.json")["greedy"][0];
   auto ids = prompt["prompt_ids"].get<std::vector<TokenId>>();
@@ -127,7 +122,7 @@ TEST_P(GoldenModel, SameBitsInEveryWay) {
   std::vector<float> expected;
   for (const kernels::Isa isa : kernels::available_isas()) {
     kernels::select_isa(isa);
-    for (const Way way : {Way{1, 512}, Way{2, 7}, Way{3, 1}, Way{8, 512}}) {
+    for (const test::Way way : test::kWays) {
       Session session(model_, {.n_batch = way.n_batch, .n_threads = way.n_threads});
       session.forward(tokens);
       std::vector<float> logits;

@@ -10,6 +10,7 @@
 #include "kernels/kernels.h"
 #include "model/observer.h"
 #include "tests/model/tiny_llama.h"
+#include "tests/model/ways.h"
 
 namespace galley {
 namespace {
@@ -48,14 +49,10 @@ TEST_P(EveryType, SameBitsAtAnyThreadsBatchAndInstructionSet) {
   const TinyFile file({.type = GetParam()});
   const auto model = file.open();
   const std::vector<TokenId> ids = some_tokens(24);
-  struct Way {
-    int n_threads;
-    std::int64_t n_batch;
-  };
   std::vector<float> expected;
   for (const kernels::Isa isa : kernels::available_isas()) {
     kernels::select_isa(isa);
-    for (const Way way : {Way{1, 512}, Way{2, 7}, Way{3, 1}, Way{8, 512}}) {
+    for (const test::Way way : test::kWays) {
       Session session(model, {.n_batch = way.n_batch, .n_threads = way.n_threads});
       const std::vector<float> logits = all_logits(session, ids, ids.size());
       if (expected.empty()) expected = logits;

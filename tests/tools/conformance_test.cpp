@@ -2,6 +2,7 @@
 // the same refusals.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <fstream>
 #include <sstream>
@@ -143,6 +144,9 @@ TEST(Conformance, MalformedFiles) {
   std::ifstream manifest(folder / "manifest.tsv");
   std::string line;
   std::getline(manifest, line);
+  // Under AddressSanitizer the bare program takes nearly 100 MB.
+  const std::int64_t most_bytes =
+      std::max<std::int64_t>(100'000'000, run_galley({"--version"}).peak_bytes + 10'000'000);
   int n = 0;
   while (std::getline(manifest, line)) {
     std::istringstream fields(line);
@@ -162,7 +166,7 @@ TEST(Conformance, MalformedFiles) {
         EXPECT_NE(o.err.find(file + ": "), std::string::npos) << o.err;
       }
       EXPECT_LT(o.seconds, 1 + 4) << file;  // 1 s, and room for a busy machine
-      EXPECT_LT(o.peak_bytes, 100'000'000) << file;
+      EXPECT_LT(o.peak_bytes, most_bytes) << file;
     }
     ++n;
   }

@@ -39,7 +39,7 @@ int count_exact(const nlohmann::json& value) {
 
 void expect_story(const nlohmann::json& story) {
   ASSERT_EQ(story["stops"].size(), 12u);
-  for (int i = 0; i < 12; ++i) EXPECT_EQ(story["stops"][i]["stop"], i + 1);
+  for (std::size_t i = 0; i < 12; ++i) EXPECT_EQ(story["stops"][i]["stop"], i + 1);
   EXPECT_EQ(story["stops"][8]["facts"]["last_equals_logits"], true);
   EXPECT_NEAR(story["stops"][6]["facts"]["sum"].get<double>(), 1, 1e-5);
   EXPECT_GE(count_exact(story), 4);
@@ -72,8 +72,9 @@ TEST(Explain, LogitsAreThoseOfGalleyLogits) {
   const Outcome raw = run_galley({"logits", "-p", "The cat", "-o", "-"});
   const Outcome json = run_galley({"explain", "-p", "The cat", "--stop", "10", "--json"});
   ASSERT_EQ(json.exit_code, 0) << json.err;
-  ASSERT_EQ(json.json()["stops"].size(), 1u);
-  for (const nlohmann::json& best : json.json()["stops"][0]["facts"]["best"]) {
+  const nlohmann::json story = json.json();
+  ASSERT_EQ(story["stops"].size(), 1u);
+  for (const nlohmann::json& best : story["stops"][0]["facts"]["best"]) {
     float logit = 0;
     std::memcpy(&logit, raw.out.data() + 4 * best["id"].get<std::size_t>(), sizeof logit);
     EXPECT_EQ(best["logit"].get<float>(), logit);

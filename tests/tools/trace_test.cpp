@@ -50,7 +50,7 @@ std::vector<float> floats(const Json& json) {
   if (n % 4 == 3)
     for (int shift : {10, 2}) bytes.push_back(static_cast<unsigned char>(group >> shift));
   std::vector<float> values(bytes.size() / sizeof(float));
-  std::memcpy(values.data(), bytes.data(), values.size() * sizeof(float));
+  if (!values.empty()) std::memcpy(values.data(), bytes.data(), values.size() * sizeof(float));
   return values;
 }
 

@@ -188,7 +188,7 @@ std::unique_ptr<BenchReport> make_bench_report(const std::string& name) {
   if (name == "csv") return std::make_unique<CsvReport>();
   if (name == "json") return std::make_unique<JsonReport>();
   if (name == "jsonl") return std::make_unique<JsonLinesReport>();
-  throw Error(ErrorKind::kUsage, "--output: there is no format " + galley::quoted(name) +
+  throw Error(ErrorKind::kUsage, "--output: there is no format " + in_quotes(name) +
                                      suggestion(name, {"md", "csv", "json", "jsonl"}) +
                                      "; choose from md, csv, json, jsonl");
 }

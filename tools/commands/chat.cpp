@@ -34,7 +34,7 @@ OnFull read_on_full(const std::string& word, bool is_terminal) {
   if (word.empty()) return is_terminal ? OnFull::kAsk : OnFull::kStop;
   if (word == "stop") return OnFull::kStop;
   if (word == "drop") return OnFull::kDrop;
-  throw Error(ErrorKind::kUsage, "--on-full: there is no " + galley::quoted(word) +
+  throw Error(ErrorKind::kUsage, "--on-full: there is no " + in_quotes(word) +
                                      suggestion(word, {"stop", "drop"}) +
                                      "; choose from stop, drop");
 }

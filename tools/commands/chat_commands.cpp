@@ -79,7 +79,7 @@ const ChatCommand& find_command(const std::string& name) {
     if (name == c.name) return c;
     names.emplace_back(c.name);
   }
-  throw Error(ErrorKind::kUsage, "there is no command " + galley::quoted(name) +
+  throw Error(ErrorKind::kUsage, "there is no command " + in_quotes(name) +
                                      suggestion(name, names) + "; /help lists them");
 }
 

@@ -25,7 +25,7 @@ ChatMessage read_message(const Json& value, std::size_t index) {
   const ChatMessage message{text("role"), text("content")};
   if (message.role != "user" && message.role != "assistant" &&
       !(message.role == "system" && index == 0))
-    throw std::runtime_error(place + " has the role " + galley::quoted(message.role) +
+    throw std::runtime_error(place + " has the role " + in_quotes(message.role) +
                              ", expected user or assistant, or system at the beginning");
   return message;
 }

@@ -18,7 +18,7 @@ Mix need_mix(const std::string& name) {
   std::vector<std::string> names;
   for (const Mix& mix : all_mixes()) names.emplace_back(mix.name);
   throw Error(ErrorKind::kUsage,
-              "--types: there is no type or mix " + galley::quoted(name) + suggestion(name, names));
+              "--types: there is no type or mix " + in_quotes(name) + suggestion(name, names));
 }
 
 void convert(const Tensor& tensor, DType type, std::span<std::byte> out) {

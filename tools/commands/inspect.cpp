@@ -162,8 +162,8 @@ void print_summary(const Findings& f) {
   print_line("file", f.options.path + ", " + human_bytes(f.file.file_bytes()) + parts +
                          ", GGUF version " + std::to_string(f.file.version()));
   const std::string name = text_or_empty(f.file, "general.name");
-  print_line("model", galley::quoted(text_or_empty(f.file, "general.architecture")) +
-                          (name.empty() ? "" : ", named " + galley::quoted(name)));
+  print_line("model", in_quotes(text_or_empty(f.file, "general.architecture")) +
+                          (name.empty() ? "" : ", named " + in_quotes(name)));
   std::string types;
   for (const auto& [type, use] : f.types)
     types += format("%s%d %s (%s)", types.empty() ? "" : ", ", use.first, type.c_str(),

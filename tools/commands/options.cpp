@@ -32,7 +32,7 @@ std::string joined(const std::vector<std::string>& words) {
 
 [[noreturn]] void unknown_value(const std::string& flag, const std::string& value,
                                 const std::vector<std::string>& known) {
-  throw Error(ErrorKind::kUsage, flag + ": there is no " + galley::quoted(value) +
+  throw Error(ErrorKind::kUsage, flag + ": there is no " + in_quotes(value) +
                                      suggestion(value, known) + "; choose from " + joined(known));
 }
 
@@ -86,7 +86,7 @@ GgufFile open_model_file(const std::string& path) {
   for (const DemoModel& demo : demo_models()) names.emplace_back(demo.name);
   if (names.empty())
     throw Error(ErrorKind::kUsage, "no model is built into this program; name a GGUF file");
-  throw Error(ErrorKind::kUsage, "there is no built-in model " + galley::quoted(path) +
+  throw Error(ErrorKind::kUsage, "there is no built-in model " + in_quotes(path) +
                                      suggestion(path, names) + "; 'galley models' lists them");
 }
 

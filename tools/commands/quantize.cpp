@@ -55,7 +55,7 @@ Mix need_mix(const std::string& name) {
     list += list.empty() ? "" : ", ";
     list += mix.name;
   }
-  throw Error(ErrorKind::kUsage, "there is no type or mix " + galley::quoted(name) +
+  throw Error(ErrorKind::kUsage, "there is no type or mix " + in_quotes(name) +
                                      suggestion(name, names) + "; choose from " + list);
 }
 
@@ -69,12 +69,12 @@ std::vector<Job> plan(const GgufFile& file, const Mix& mix, const QuantizeOption
       job.type = fitting_type(job.wanted, tensor);
     }
     if (job.type != tensor.type && !dtype_info(tensor.type).is_supported)
-      throw bad_model(file.path(), "tensor " + galley::quoted(tensor.name) + " is of type " +
+      throw bad_model(file.path(), "tensor " + in_quotes(tensor.name) + " is of type " +
                                        std::string(dtype_info(tensor.type).name) +
                                        ", which cannot be read");
     if (job.type != tensor.type && !is_float(tensor.type) && !options.requantize)
       throw Error(ErrorKind::kUsage,
-                  file.path() + ": tensor " + galley::quoted(tensor.name) + " is " +
+                  file.path() + ": tensor " + in_quotes(tensor.name) + " is " +
                       std::string(dtype_info(tensor.type).name) +
                       " already, and quantizing twice loses more than once; start from an F32, F16 "
                       "or BF16 file, or insist with --requantize");
@@ -97,7 +97,7 @@ RowError convert_row(const Job& job, std::int64_t r, std::byte* out) {
   dequantize_row(tensor.type, tensor.row(r), before);
   for (std::size_t i = 0; i < cols; ++i)
     if (!std::isfinite(before[i]))
-      throw Error(ErrorKind::kBadModel, "tensor " + galley::quoted(tensor.name) + " has " +
+      throw Error(ErrorKind::kBadModel, "tensor " + in_quotes(tensor.name) + " has " +
                                             (std::isnan(before[i]) ? "NaN" : "an infinite value") +
                                             " in row " + std::to_string(r) + ", column " +
                                             std::to_string(i) + "; the file is damaged");
@@ -110,7 +110,7 @@ RowError convert_row(const Job& job, std::int64_t r, std::byte* out) {
     row.size += static_cast<double>(before[i]) * before[i];
   }
   if (!std::isfinite(row.error))
-    throw Error(ErrorKind::kFailure, "tensor " + galley::quoted(tensor.name) + ": row " +
+    throw Error(ErrorKind::kFailure, "tensor " + in_quotes(tensor.name) + ": row " +
                                          std::to_string(r) + " has values too large for " +
                                          std::string(dtype_info(job.type).name));
   return row;

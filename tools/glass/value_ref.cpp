@@ -11,7 +11,7 @@ namespace galley::glass {
 namespace {
 
 [[noreturn]] void bad_reference(std::string_view text, const std::string& why) {
-  throw Error(ErrorKind::kUsage, quoted(text) + ": " + why);
+  throw Error(ErrorKind::kUsage, in_quotes(text) + ": " + why);
 }
 
 std::string_view trimmed(std::string_view text) {
@@ -24,8 +24,8 @@ std::int64_t number(std::string_view digits, std::string_view text) {
   std::int64_t value = 0;
   const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), value);
   if (error != std::errc() || end != digits.data() + digits.size())
-    bad_reference(text,
-                  quoted(digits) + " is no index; write a number or a range such as 3, :8 or -2:");
+    bad_reference(
+        text, in_quotes(digits) + " is no index; write a number or a range such as 3, :8 or -2:");
   return value;
 }
 
@@ -60,10 +60,11 @@ std::string with_layer(const std::string& name, int layer) {
     if (in_layer.empty() && v.name.ends_with(suffix)) in_layer = v.name;
   }
   if (!in_layer.empty())
-    throw Error(ErrorKind::kUsage, quoted(name) + " is a value of each layer: write " + in_layer);
+    throw Error(ErrorKind::kUsage,
+                in_quotes(name) + " is a value of each layer: write " + in_layer);
   std::string near = suggestion(name, names);
   if (near.empty()) near = suggestion(with_layer(name, std::max(layer, 0)), names);
-  throw Error(ErrorKind::kUsage, "there is no value " + quoted(name) + near);
+  throw Error(ErrorKind::kUsage, "there is no value " + in_quotes(name) + near);
 }
 
 }  // namespace
@@ -136,7 +137,7 @@ std::vector<NamedValue> find_values(const Graph& graph, const std::string& name,
 NamedValue find_value(const Graph& graph, const std::string& name, int layer) {
   const std::vector<NamedValue> found = find_values(graph, name, layer);
   if (found.size() > 1)
-    throw Error(ErrorKind::kUsage, quoted(name) + " fits " + std::to_string(found.size()) +
+    throw Error(ErrorKind::kUsage, in_quotes(name) + " fits " + std::to_string(found.size()) +
                                        " values (" + found[0].name + ", " + found[1].name +
                                        (found.size() > 2 ? ", ...)" : ")") + "; name one");
   return found[0];

@@ -59,7 +59,7 @@ std::optional<trace::Range> range(const Json& request, const char* key, std::int
 int need_op(const Json& request, const Graph& graph) {
   const std::string name = need_text(request, "op");
   const int op = graph.find_op(name);
-  if (op < 0) throw wrong("there is no op " + galley::quoted(name));
+  if (op < 0) throw wrong("there is no op " + in_quotes(name));
   return op;
 }
 
@@ -240,7 +240,7 @@ Json LivePage::answer(const std::string& name, const Json& request) {
   if (name == "change") return change(request);
   if (name == "explain") return explain(request);
   if (name == "state") return state();
-  throw wrong("there is no request " + galley::quoted(name));
+  throw wrong("there is no request " + in_quotes(name));
 }
 
 }  // namespace galley::live

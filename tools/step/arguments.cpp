@@ -77,7 +77,7 @@ std::int64_t parse_integer_in(std::string_view text, const std::string& what, st
   if (error == std::errc() && end == text.data() + text.size() && value >= low && value <= high)
     return value;
   throw Error(ErrorKind::kUsage,
-              what + " is " + galley::quoted(text) +
+              what + " is " + in_quotes(text) +
                   (high < low ? ", and there is none"
                               : ", expected a number from " + std::to_string(low) + " to " +
                                     std::to_string(high)));
@@ -88,7 +88,7 @@ float parse_amount(std::string_view text, const std::string& what) {
   char* end = nullptr;
   const float value = std::strtof(copy.c_str(), &end);
   if (copy.empty() || end != copy.c_str() + copy.size() || std::isnan(value))
-    throw Error(ErrorKind::kUsage, what + " is " + galley::quoted(text) + ", expected a number");
+    throw Error(ErrorKind::kUsage, what + " is " + in_quotes(text) + ", expected a number");
   return value;
 }
 

@@ -28,8 +28,7 @@ void apply(Debugger& d, Change change, Reply& reply) {
 std::pair<std::int64_t, std::int64_t> parse_head(DebugRun& run, const std::string& text) {
   const std::size_t dot = text.find('.');
   if (dot == std::string::npos)
-    throw Error(ErrorKind::kUsage,
-                "a head is LAYER.HEAD, such as 2.3, not " + galley::quoted(text));
+    throw Error(ErrorKind::kUsage, "a head is LAYER.HEAD, such as 2.3, not " + in_quotes(text));
   const std::int64_t layer =
       parse_integer_in(text.substr(0, dot), "the layer", 0, run.model().config().n_layers - 1);
   for (const Op& op : run.graph().ops)
@@ -81,7 +80,7 @@ TokenId token_of(DebugRun& run, const Arguments& a) {
   if (ids.size() == 1) return ids[0];
   std::string pieces;
   for (TokenId id : ids) pieces += cat({" ", token_text(run.model(), id)});
-  throw Error(ErrorKind::kUsage, galley::quoted(word) + " is " + std::to_string(ids.size()) +
+  throw Error(ErrorKind::kUsage, in_quotes(word) + " is " + std::to_string(ids.size()) +
                                      " tokens:" + pieces +
                                      "; pick one (a space in front belongs to it: pick \" word\")");
 }

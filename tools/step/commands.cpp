@@ -189,10 +189,9 @@ const Command& find_command(const std::string& word) {
   if (beginning.size() > 1) {
     std::string several;
     for (const Command* c : beginning) several += cat({several.empty() ? "" : ", ", c->name});
-    throw Error(ErrorKind::kUsage,
-                galley::quoted(word) + " could be " + several + "; write more of it");
+    throw Error(ErrorKind::kUsage, in_quotes(word) + " could be " + several + "; write more of it");
   }
-  throw Error(ErrorKind::kUsage, "there is no command " + galley::quoted(word) +
+  throw Error(ErrorKind::kUsage, "there is no command " + in_quotes(word) +
                                      suggestion(word, names) + "; help lists them");
 }
 

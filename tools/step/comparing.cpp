@@ -54,7 +54,7 @@ const glass::RunRecord& find_record(Debugger& d, const std::string& name) {
   std::vector<std::string> names;
   for (const auto& [known, record] : d.records()) names.push_back(known);
   throw Error(ErrorKind::kUsage,
-              "there is no run " + galley::quoted(name) +
+              "there is no run " + in_quotes(name) +
                   (names.empty() ? "; run2 TEXT makes one" : suggestion(name, names)));
 }
 
@@ -72,7 +72,7 @@ PatchSource read_source(Debugger& d, const std::string& text) {
   if (ref.slices.size() != 1 || !ref.slices[0].is_index)
     throw Error(
         ErrorKind::kUsage,
-        galley::quoted(text) + ": behind the run's name stands one row, as in " + ref.name + "[6]");
+        in_quotes(text) + ": behind the run's name stands one row, as in " + ref.name + "[6]");
   source.row = glass::resolve(ref.slices[0], source.record->n_tokens(), "row of " + ref.name).begin;
   return source;
 }

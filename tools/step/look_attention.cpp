@@ -74,8 +74,7 @@ Asked read_arguments(DebugRun& run, const Arguments& a) {
       asked.token =
           a.integer(i + 1, "the token of this pass", 0, run.pass_end() - run.pass_begin() - 1);
     else
-      throw Error(ErrorKind::kUsage,
-                  "attention: there is no " + galley::quoted(a[i]) + "; " + kUsage);
+      throw Error(ErrorKind::kUsage, "attention: there is no " + in_quotes(a[i]) + "; " + kUsage);
   }
   return asked;
 }

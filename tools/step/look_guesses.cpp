@@ -57,7 +57,7 @@ LensAsked read_lens(DebugRun& run, const Arguments& a) {
     else if (a.is(i, "top"))
       asked.top = a.integer(i + 1, "the number of guesses", 1, kMaxGuesses);
     else
-      throw Error(ErrorKind::kUsage, "lens: there is no " + galley::quoted(a[i]) + "; " + kUsage);
+      throw Error(ErrorKind::kUsage, "lens: there is no " + in_quotes(a[i]) + "; " + kUsage);
   }
   return asked;
 }

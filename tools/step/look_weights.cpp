@@ -24,8 +24,7 @@ const Tensor& find_tensor(Debugger& d, const std::string& name) {
     if (const Tensor* found = file.find_tensor(full)) return *found;
   std::vector<std::string> names;
   for (const Tensor& t : file.tensors()) names.push_back(t.name);
-  throw Error(ErrorKind::kUsage,
-              "there is no tensor " + galley::quoted(name) + suggestion(name, names));
+  throw Error(ErrorKind::kUsage, "there is no tensor " + in_quotes(name) + suggestion(name, names));
 }
 
 std::string users_of(const Graph& graph, const Tensor& tensor) {
@@ -124,8 +123,7 @@ void weights(Debugger& d, const Arguments& a, Reply& reply) {
     else if (a.is(i, "block"))
       block = a.integer(i + 1, "the block of the row", 0, glass::blocks_per_row(tensor) - 1);
     else
-      throw Error(ErrorKind::kUsage,
-                  "weights: there is no " + galley::quoted(a[i]) + "; " + kUsage);
+      throw Error(ErrorKind::kUsage, "weights: there is no " + in_quotes(a[i]) + "; " + kUsage);
   }
   show_block(tensor, row, block, reply);
 }

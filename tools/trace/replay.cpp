@@ -34,7 +34,7 @@ std::int64_t number(const std::vector<std::string>& words, std::size_t i, std::i
   if (i >= words.size()) return fallback;
   const std::string& word = words[i];
   if (word.empty() || word.size() > 9 || word.find_first_not_of("0123456789") != std::string::npos)
-    throw Error(ErrorKind::kUsage, galley::quoted(word) + " is no number");
+    throw Error(ErrorKind::kUsage, in_quotes(word) + " is no number");
   return std::stoll(word);
 }
 
@@ -111,7 +111,7 @@ std::string Replay::run(const std::string& command, const Words& words, bool& is
     go_to(rest());
   else if (command != "where")
     throw Error(ErrorKind::kUsage,
-                "a replay has no command " + galley::quoted(command) + "; help lists them");
+                "a replay has no command " + in_quotes(command) + "; help lists them");
   return position();
 }
 
@@ -151,8 +151,7 @@ std::size_t Replay::find_op(const std::string& name) const {
   for (const std::string& wanted : {name, in_layer})
     for (std::size_t i = 0; i < ops.size(); ++i)
       if (ops[i].at("name") == wanted) return i;
-  throw Error(ErrorKind::kUsage,
-              "the trace has no value " + galley::quoted(name) + "; list shows them");
+  throw Error(ErrorKind::kUsage, "the trace has no value " + in_quotes(name) + "; list shows them");
 }
 
 std::string Replay::position() const {

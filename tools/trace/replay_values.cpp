@@ -103,7 +103,7 @@ std::string Replay::attention(const Words& words) const {
         words[0].size() < 6)
       head = static_cast<std::size_t>(std::stoul(words[0]));
     else if (!words.empty())
-      throw Error(ErrorKind::kUsage, galley::quoted(words[0]) + " is no head");
+      throw Error(ErrorKind::kUsage, in_quotes(words[0]) + " is no head");
     if (head >= heads)
       throw Error(ErrorKind::kUsage, format("there are heads 0 to %zu", heads - 1));
     const auto keys = kept.at("keys").get<std::vector<std::size_t>>();
