@@ -89,8 +89,7 @@ class BlockMatmul {
     const std::byte* near;
     std::int64_t stride;
 
-    template <int i>
-    GALLEY_INLINE void block(const V (&codes)[8], const Scales<V>& scales) {
+    GALLEY_INLINE void block(int i, const V (&codes)[8], const Scales<V>& scales) {
       constexpr auto line_from = [](std::int64_t n) { return (n + 63) / 64 * 64; };
       prefetch(far + line_from(i * kUnitBytes / 8), far + line_from((i + 1) * kUnitBytes / 8));
       for (std::int64_t r = i * kRows / 8; r < (i + 1) * kRows / 8; ++r) {
@@ -98,7 +97,7 @@ class BlockMatmul {
           __builtin_prefetch(near + r * stride + at, 0, 3);
         }
       }
-      sink.template block<i>(codes, scales);
+      sink.block(i, codes, scales);
     }
   };
 
@@ -125,21 +124,51 @@ class BlockMatmul {
     }
   }
 
-  // A group with rows or blocks missing: the bytes that are there are copied to a whole group.
-  // (A function of its own, so that the loop above stays small.)
+  // A group with rows or blocks missing. (A function of its own, so that the loop above stays
+  // small.)
   template <class Sink>
   [[gnu::noinline]] void unpack_ragged_group(const std::byte* rows, std::int64_t n_rows,
                                              std::int64_t n_blocks, Sink& sink) const {
-    alignas(64) std::byte copy[kRows * kRowGroupBytes] = {};
-    const std::int64_t n_present = n_blocks < 8 ? n_blocks : 8;
-    for (std::int64_t r = 0; r < n_rows; ++r) {
-      __builtin_memcpy(copy + r * kRowGroupBytes, rows + r * row_bytes_,
-                       static_cast<std::size_t>(n_present * kRowGroupBytes / 8));
+    n_blocks = n_blocks < 8 ? n_blocks : 8;
+    alignas(64) std::byte copy[kRows * kRowGroupBytes];
+    std::int64_t stride = row_bytes_;
+    if (n_rows < kRows || n_blocks % 2 != 0) {
+      stride = kRowGroupBytes;
+      copy_padded(rows, n_rows, n_blocks, copy);
+      rows = copy;
     }
-    sink.begin_ragged_group(static_cast<int>(n_present));
-    unpack_group<V>(static_cast<const Block*>(nullptr), copy, kRowGroupBytes, sink);
-    sink.end_group(static_cast<int>(n_present));
+    const auto* type = static_cast<const Block*>(nullptr);
+    if constexpr (kBlocksIn<Block> == 8) {
+      unpack_group<V>(type, rows, stride, sink);  // blocks are never missing
+    } else {
+      for (std::int64_t b = 0; b < n_blocks; b += 2) {
+        Pair<Sink> to{sink, static_cast<int>(b), static_cast<int>(n_blocks)};
+        unpack_blocks<2, V>(type, rows + b * kRowGroupBytes / 8, stride, to);
+      }
+    }
+    sink.end_group(static_cast<int>(n_blocks));
   }
+
+  // Copies the rows and blocks that are there to a whole group, with zeros for the others.
+  void copy_padded(const std::byte* rows, std::int64_t n_rows, std::int64_t n_blocks,
+                   std::byte* copy) const {
+    const auto n_bytes = static_cast<std::size_t>(n_blocks * kRowGroupBytes / 8);
+    __builtin_memset(copy, 0, kRows * kRowGroupBytes);
+    for (std::int64_t r = 0; r < n_rows; ++r)
+      __builtin_memcpy(copy + r * kRowGroupBytes, rows + r * row_bytes_, n_bytes);
+  }
+
+  // Two blocks of a group, from the first on; the second may be missing.
+  template <class Sink>
+  struct Pair {
+    Sink& sink;
+    int first;
+    int n_blocks;
+
+    GALLEY_INLINE void block(int i, const V (&codes)[8], const Scales<V>& scales) {
+      if (first + i < n_blocks) sink.block(first + i, codes, scales);
+    }
+  };
 
   // ---- few tokens ----
 

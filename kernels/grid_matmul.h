@@ -26,7 +26,7 @@ GALLEY_INLINE inline void unpack_group(const BlockGrid* /*type*/, const std::byt
     Scales<V> scales = {.d = d};
     scales.scale[0] = signed_byte_of<byte>(dword[1 + g / 2]);
     scales.scale[1] = signed_byte_of<byte + 1>(dword[1 + g / 2]);
-    sink.template block<g>(codes, scales);
+    sink.block(g, codes, scales);
   });
 }
 

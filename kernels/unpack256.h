@@ -65,7 +65,7 @@ GALLEY_INLINE inline void unpack_group(const BlockQ4_K* /*type*/, const std::byt
     constexpr int g = decltype(i)::value;
     V codes[8];
     nibbles_of_group<g>(dword + 4, codes);
-    sink.template block<g>(codes, scales_of_group<g>(d, minus_dmin, all));
+    sink.block(g, codes, scales_of_group<g>(d, minus_dmin, all));
   });
 }
 
@@ -86,7 +86,7 @@ GALLEY_INLINE inline void unpack_group(const BlockQ5_K* /*type*/, const std::byt
     for (int k = 0; k < 8; ++k) {
       codes[k] = codes[k] | (shift<4 - g>(qh[k]) & fifth);
     }
-    sink.template block<g>(codes, scales_of_group<g>(d, minus_dmin, all));
+    sink.block(g, codes, scales_of_group<g>(d, minus_dmin, all));
   });
 }
 
@@ -120,7 +120,7 @@ GALLEY_INLINE inline void unpack_group(const BlockQ2_K* /*type*/, const std::byt
     scales.scale[1] = byte_of<byte + 1>(scale);
     scales.min[0] = scaled(minus_dmin, byte_of<byte>(min));
     scales.min[1] = scaled(minus_dmin, byte_of<byte + 1>(min));
-    sink.template block<g>(codes, scales);
+    sink.block(g, codes, scales);
   });
 }
 
@@ -158,7 +158,7 @@ GALLEY_INLINE inline void unpack_group(const BlockQ3_K* /*type*/, const std::byt
     Scales<V> scales = {.d = d};
     scales.scale[0] = byte_of<byte>(all[g / 2]) - offset;
     scales.scale[1] = byte_of<byte + 1>(all[g / 2]) - offset;
-    sink.template block<g>(codes, scales);
+    sink.block(g, codes, scales);
   });
 }
 
@@ -174,7 +174,7 @@ GALLEY_INLINE inline void unpack_group(const BlockTQ2_0* /*type*/, const std::by
     constexpr int g = decltype(i)::value;
     V codes[8];
     two_bits_of_group<g>(dword, codes);
-    sink.template block<g>(codes, Scales<V>{.d = d});
+    sink.block(g, codes, Scales<V>{.d = d});
   });
 }
 
@@ -202,7 +202,7 @@ GALLEY_INLINE inline void unpack_group(const BlockQ6_K* /*type*/, const std::byt
     Scales<V> scales = {.d = d};
     scales.scale[0] = signed_byte_of<byte>(dword[48 + g / 2]);
     scales.scale[1] = signed_byte_of<byte + 1>(dword[48 + g / 2]);
-    sink.template block<g>(codes, scales);
+    sink.block(g, codes, scales);
   });
 }
 
@@ -220,7 +220,7 @@ GALLEY_INLINE inline void unpack_group(const BlockIQ4_XS* /*type*/, const std::b
     for (V& code : codes) code = lookup(kIq4Values, code);
     const V low = (dword[1] >> Index<4 * g>{}) & V::splat(15);
     const V high = shift<4 - 16 - 2 * g>(dword[0]) & V::splat(0x30);
-    sink.template block<g>(codes, Scales<V>{.d = scaled(d, (low | high) - V::splat(32))});
+    sink.block(g, codes, Scales<V>{.d = scaled(d, (low | high) - V::splat(32))});
   });
 }
 
@@ -259,7 +259,7 @@ GALLEY_INLINE inline void unpack_group(const BlockTQ1_0* /*type*/, const std::by
         codes[k] = ternary_digits<k - 4>(qh);
       }
     });
-    sink.template block<g>(codes, Scales<V>{.d = d});
+    sink.block(g, codes, Scales<V>{.d = d});
   });
 }
 

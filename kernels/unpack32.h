@@ -30,9 +30,9 @@ struct Scales {
 };
 
 // A sink has
-//   template <int i> void block(const V (&codes)[8], const Scales<V>& scales);
-// called for the blocks i = 0 .. 7 of the group in order; codes[k] holds the codes of columns
-// 4 k .. 4 k + 3, one per byte.
+//   void block(int i, const V (&codes)[8], const Scales<V>& scales);
+// called for the blocks i = 0 .. 7 of the group in order, each with a constant; codes[k] holds the
+// codes of columns 4 k .. 4 k + 3, one per byte.
 
 // Bytes 0 .. n_bytes - 1 of a group of each row, transposed: dword[j] has bytes 4 j .. 4 j + 3.
 // REQUIRES: n_bytes a multiple of 4, at least 16. Reads no byte beyond.
@@ -90,14 +90,14 @@ GALLEY_INLINE inline void nibbles(const V (&q)[4], V (&codes)[8]) {
   }
 }
 
-// Calls body(i) for each block of 32 columns in a group whose blocks have n_halfwords, after
-// loading it: body gets an Index and the dwords.
-template <class Block, class V, class Body>
+// Loads n blocks of 32 columns (n is even), then calls body(i, dwords) for each, i an Index.
+template <int n, class Block, class V, class Body>
 GALLEY_INLINE inline void for_each_block32(const std::byte* rows, std::int64_t stride,
                                            Body&& body) {
-  V dword[kGroupBytes<Block> / 4];
-  load_dwords<kGroupBytes<Block>>(rows, stride, dword);
-  unroll<8>([&](auto i) GALLEY_INLINE { body(i, dword); });
+  constexpr int kBytes = n * static_cast<int>(sizeof(Block));
+  V dword[kBytes / 4];
+  load_dwords<kBytes>(rows, stride, dword);
+  unroll<n>([&](auto i) GALLEY_INLINE { body(i, dword); });
 }
 
 // The four dwords that begin at halfword `half`.
@@ -110,31 +110,32 @@ GALLEY_INLINE inline void four_dwords(const V* dword, V (&q)[4]) {
 }
 
 // ---- Blocks of 32. Offsets are in halfwords: see the drawings in tensor/blocks.h. -----------
+// unpack_blocks passes on n blocks, n even: numbers of bytes must be multiples of four.
 
-template <class V, class Sink>
-GALLEY_INLINE inline void unpack_group(const BlockQ4_0* /*type*/, const std::byte* rows,
-                                       std::int64_t stride, Sink& sink) {
-  for_each_block32<BlockQ4_0, V>(rows, stride, [&](auto i, const V* dword) GALLEY_INLINE {
+template <int n, class V, class Sink>
+GALLEY_INLINE inline void unpack_blocks(const BlockQ4_0* /*type*/, const std::byte* rows,
+                                        std::int64_t stride, Sink& sink) {
+  for_each_block32<n, BlockQ4_0, V>(rows, stride, [&](auto i, const V* dword) GALLEY_INLINE {
     constexpr int half = 9 * decltype(i)::value;
     V q[4], codes[8];
     four_dwords<half + 1>(dword, q);
     nibbles(q, codes);
     const Scales<V> scales = {.d = half_to_float(halfword<half>(dword))};
-    sink.template block<decltype(i)::value>(codes, scales);
+    sink.block(decltype(i)::value, codes, scales);
   });
 }
 
-template <class V, class Sink>
-GALLEY_INLINE inline void unpack_group(const BlockQ4_1* /*type*/, const std::byte* rows,
-                                       std::int64_t stride, Sink& sink) {
-  for_each_block32<BlockQ4_1, V>(rows, stride, [&](auto i, const V* dword) GALLEY_INLINE {
+template <int n, class V, class Sink>
+GALLEY_INLINE inline void unpack_blocks(const BlockQ4_1* /*type*/, const std::byte* rows,
+                                        std::int64_t stride, Sink& sink) {
+  for_each_block32<n, BlockQ4_1, V>(rows, stride, [&](auto i, const V* dword) GALLEY_INLINE {
     constexpr int half = 10 * decltype(i)::value;
     V q[4], codes[8];
     four_dwords<half + 2>(dword, q);
     nibbles(q, codes);
     Scales<V> scales = {.d = half_to_float(halfword<half>(dword))};
     scales.min[0] = half_to_float(halfword<half + 1>(dword));
-    sink.template block<decltype(i)::value>(codes, scales);
+    sink.block(decltype(i)::value, codes, scales);
   });
 }
 
@@ -149,24 +150,24 @@ GALLEY_INLINE inline void add_fifth_bits(V qh, V (&codes)[8]) {
   });
 }
 
-template <class V, class Sink>
-GALLEY_INLINE inline void unpack_group(const BlockQ5_0* /*type*/, const std::byte* rows,
-                                       std::int64_t stride, Sink& sink) {
-  for_each_block32<BlockQ5_0, V>(rows, stride, [&](auto i, const V* dword) GALLEY_INLINE {
+template <int n, class V, class Sink>
+GALLEY_INLINE inline void unpack_blocks(const BlockQ5_0* /*type*/, const std::byte* rows,
+                                        std::int64_t stride, Sink& sink) {
+  for_each_block32<n, BlockQ5_0, V>(rows, stride, [&](auto i, const V* dword) GALLEY_INLINE {
     constexpr int half = 11 * decltype(i)::value;
     V q[4], codes[8];
     four_dwords<half + 3>(dword, q);
     nibbles(q, codes);
     add_fifth_bits(dword_at<half + 1>(dword), codes);
     const Scales<V> scales = {.d = half_to_float(halfword<half>(dword))};
-    sink.template block<decltype(i)::value>(codes, scales);
+    sink.block(decltype(i)::value, codes, scales);
   });
 }
 
-template <class V, class Sink>
-GALLEY_INLINE inline void unpack_group(const BlockQ5_1* /*type*/, const std::byte* rows,
-                                       std::int64_t stride, Sink& sink) {
-  for_each_block32<BlockQ5_1, V>(rows, stride, [&](auto i, const V* dword) GALLEY_INLINE {
+template <int n, class V, class Sink>
+GALLEY_INLINE inline void unpack_blocks(const BlockQ5_1* /*type*/, const std::byte* rows,
+                                        std::int64_t stride, Sink& sink) {
+  for_each_block32<n, BlockQ5_1, V>(rows, stride, [&](auto i, const V* dword) GALLEY_INLINE {
     constexpr int half = 12 * decltype(i)::value;
     V q[4], codes[8];
     four_dwords<half + 4>(dword, q);
@@ -174,14 +175,14 @@ GALLEY_INLINE inline void unpack_group(const BlockQ5_1* /*type*/, const std::byt
     add_fifth_bits(dword_at<half + 2>(dword), codes);
     Scales<V> scales = {.d = half_to_float(halfword<half>(dword))};
     scales.min[0] = half_to_float(halfword<half + 1>(dword));
-    sink.template block<decltype(i)::value>(codes, scales);
+    sink.block(decltype(i)::value, codes, scales);
   });
 }
 
-template <class V, class Sink>
-GALLEY_INLINE inline void unpack_group(const BlockQ8_0* /*type*/, const std::byte* rows,
-                                       std::int64_t stride, Sink& sink) {
-  for_each_block32<BlockQ8_0, V>(rows, stride, [&](auto i, const V* dword) GALLEY_INLINE {
+template <int n, class V, class Sink>
+GALLEY_INLINE inline void unpack_blocks(const BlockQ8_0* /*type*/, const std::byte* rows,
+                                        std::int64_t stride, Sink& sink) {
+  for_each_block32<n, BlockQ8_0, V>(rows, stride, [&](auto i, const V* dword) GALLEY_INLINE {
     constexpr int half = 17 * decltype(i)::value;
     V codes[8];
     unroll<8>([&](auto j) GALLEY_INLINE {
@@ -189,22 +190,30 @@ GALLEY_INLINE inline void unpack_group(const BlockQ8_0* /*type*/, const std::byt
       codes[k] = dword_at<half + 1 + 2 * k>(dword);
     });
     const Scales<V> scales = {.d = half_to_float(halfword<half>(dword))};
-    sink.template block<decltype(i)::value>(codes, scales);
+    sink.block(decltype(i)::value, codes, scales);
   });
 }
 
-template <class V, class Sink>
-GALLEY_INLINE inline void unpack_group(const BlockIQ4_NL* /*type*/, const std::byte* rows,
-                                       std::int64_t stride, Sink& sink) {
-  for_each_block32<BlockIQ4_NL, V>(rows, stride, [&](auto i, const V* dword) GALLEY_INLINE {
+template <int n, class V, class Sink>
+GALLEY_INLINE inline void unpack_blocks(const BlockIQ4_NL* /*type*/, const std::byte* rows,
+                                        std::int64_t stride, Sink& sink) {
+  for_each_block32<n, BlockIQ4_NL, V>(rows, stride, [&](auto i, const V* dword) GALLEY_INLINE {
     constexpr int half = 9 * decltype(i)::value;
     V q[4], codes[8];
     four_dwords<half + 1>(dword, q);
     nibbles(q, codes);
     for (V& code : codes) code = lookup(kIq4Values, code);
     const Scales<V> scales = {.d = half_to_float(halfword<half>(dword))};
-    sink.template block<decltype(i)::value>(codes, scales);
+    sink.block(decltype(i)::value, codes, scales);
   });
+}
+
+// A whole group.
+template <class V, class Block, class Sink>
+requires(kBlocksIn<Block> == 1) GALLEY_INLINE
+    inline void unpack_group(const Block* type, const std::byte* rows, std::int64_t stride,
+                             Sink& sink) {
+  unpack_blocks<8, V>(type, rows, stride, sink);
 }
 
 }  // namespace galley::kernels

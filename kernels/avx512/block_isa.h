@@ -40,12 +40,9 @@ class PanelSink {
     for (int i = 0; i < 8; ++i) next_[i] = panel + walk.start[i] * Block::kBytes;
   }
 
-  void begin_ragged_group(int n_blocks) { n_blocks_ = n_blocks; }
   void end_group(int /*n_blocks*/) {}
 
-  template <int i>
-  GALLEY_INLINE void block(const RowLanes (&codes)[8], const Scales<RowLanes>& scales) {
-    if (i >= n_blocks_) return;
+  GALLEY_INLINE void block(int i, const RowLanes (&codes)[8], const Scales<RowLanes>& scales) {
     store(codes, scales, next_[i]);
     next_[i] += Block::kBytes;
   }
@@ -67,7 +64,6 @@ class PanelSink {
 
  private:
   std::byte* next_[8];
-  int n_blocks_ = 8;
 };
 
 // A tile of tokens: a group is unpacked, then multiplied with all of them.
@@ -82,10 +78,7 @@ class TileSink {
     }
   }
 
-  void begin_ragged_group(int /*n_blocks*/) {}
-
-  template <int i>
-  GALLEY_INLINE void block(const RowLanes (&codes)[8], const Scales<RowLanes>& scales) {
+  GALLEY_INLINE void block(int i, const RowLanes (&codes)[8], const Scales<RowLanes>& scales) {
     PanelSink<Traits>::store(codes, scales, group_ + i * PanelSink<Traits>::Block::kBytes);
   }
 
@@ -119,12 +112,9 @@ class OneTokenSink {
     }
   }
 
-  void begin_ragged_group(int n_blocks) { n_blocks_ = n_blocks; }
   void end_group(int /*n_blocks*/) {}
 
-  template <int i>
-  GALLEY_INLINE void block(const RowLanes (&codes)[8], const Scales<RowLanes>& scales) {
-    if (i >= n_blocks_) return;
+  GALLEY_INLINE void block(int i, const RowLanes (&codes)[8], const Scales<RowLanes>& scales) {
     const TileBlock<1> x{next_[i]};
     next_[i] += TileBlock<1>::kBytes;
     const __m512i minus_offset = _mm512_set1_epi16(-kUnsignedOffset<Traits>);
@@ -151,7 +141,6 @@ class OneTokenSink {
 
   const std::byte* next_[8];
   __m512 partial_[8];
-  int n_blocks_ = 8;
 };
 
 // What BlockMatmul asks of an instruction set.
