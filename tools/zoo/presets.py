@@ -12,6 +12,7 @@ class Preset:
     n_merges: int
     tokens_per_part: int = 512
     long_chats: float = 0.06  # share of batches whose chat is as long as the context
+    fall: float = 0.25  # the last part of the steps, in which the learning rate falls to zero
     lr_matrices: float = 0.02
     lr_rest: float = 0.003
 
@@ -25,8 +26,8 @@ def shape(width, n_layers, n_heads, n_kv_heads, n_ffn, n_context=512):
 SMALL = shape(256, 2, 8, 2, 256)
 
 PRESETS = {
-    "demo": Preset("Kitchen stories, questions about language models, small exercises", 6000,
-                   shape(256, 5, 8, 4, 512), 1021),
+    "demo": Preset("Kitchen stories, questions about language models, small exercises", 7600,
+                   shape(256, 5, 8, 4, 512), 1021, fall=0.5),
     "stories": Preset("Kitchen stories and nothing else", 600, SMALL, 765),
     "arithmetic": Preset("Adds, subtracts and compares numbers up to three digits", 1500, SMALL,
                          32),

@@ -209,8 +209,8 @@ def main():
     parser.add_argument("--work", required=True, type=pathlib.Path, help="merges, checkpoints, log")
     parser.add_argument("--steps", type=int, help="instead of the preset's")
     parser.add_argument("--seconds", type=float, default=math.inf, help="end after so much time")
-    parser.add_argument("--fall", type=float, default=0.25,
-                        help="the last part of the steps or the time, in which the rate falls")
+    parser.add_argument("--fall", type=float, help="the last part of the steps or the time, in "
+                        "which the rate falls, instead of the preset's")
     parser.add_argument("--rate", type=float, default=1.0, help="scale of the learning rates")
     parser.add_argument("--start-from", metavar="GGUF",
                         help="begin with this model's weights; merges.txt must be that model's")
@@ -223,6 +223,7 @@ def main():
     torch.set_num_threads(1)
     torch.manual_seed(args.seed)
     preset = presets.PRESETS[args.model]
+    args.fall = args.fall or preset.fall
     tokenizer = bpe.Tokenizer(args.work / "merges.txt")
     model = Llama(Shape(n_vocab=len(tokenizer.tokens), **preset.shape))
     training = SharedTraining(model, len(documents.BATCHES[args.model]))
