@@ -1,4 +1,6 @@
 // Looking: the numbers that the debugger shows, beside an independent computation in float64.
+#include <algorithm>
+#include <cmath>
 #include <set>
 
 #include "kernels/kernels.h"
