@@ -1,6 +1,7 @@
 #include "kernels/cpu.h"
 
 #include <cpuid.h>
+#include <unistd.h>
 
 #include <cstdint>
 
@@ -54,6 +55,11 @@ CpuFeatures cpu_features() {
   found.avx2 = avx && fma && f16c && avx2 && (saved & kYmm) == kYmm;
   found.avx512 = found.avx2 && f && dq && bw && vl && vnni && (saved & kZmm) == kZmm;
   return found;
+}
+
+std::int64_t second_level_cache_bytes() {
+  const long bytes = sysconf(_SC_LEVEL2_CACHE_SIZE);
+  return bytes > 0 ? bytes : 512 * 1024;
 }
 
 }  // namespace galley::kernels

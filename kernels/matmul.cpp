@@ -4,6 +4,7 @@
 #include <cstdlib>
 #include <string>
 
+#include "kernels/cpu.h"
 #include "kernels/float_matmul.h"
 #include "kernels/grid_rows.h"
 #include "kernels/kernels.h"
@@ -32,15 +33,18 @@ bool uses_quantized_rows(DType weight_type) { return dtype_info(weight_type).blo
 std::size_t matmul_scratch_bytes(DType weight_type, std::int64_t /*rows*/, std::int64_t cols,
                                  std::int64_t /*tokens*/) {
   if (!uses_quantized_rows(weight_type)) {
-    // A panel of rows as floats (float_matmul.h): at least four, each padded.
-    const std::int64_t four_rows = kFloatGroupRows * (cols + 15 + kFloatRowPadding);
-    return aligned(4 * std::max(kFloatPanelFloats, four_rows));
+    return aligned(4 * float_panel_floats(cols));
   }
   const std::int64_t looked_up =
       has_grid(weight_type)
           ? kGridRows * (cols / 256) * static_cast<std::int64_t>(sizeof(BlockGrid))
           : 0;
   return aligned(panel_bytes(cols) + looked_up);
+}
+
+std::int64_t float_panel_floats(std::int64_t cols) {
+  static const std::int64_t half_a_cache = second_level_cache_bytes() / 2 / 4;
+  return std::max(half_a_cache, kFloatGroupRows * float_panel_stride(cols));
 }
 
 std::int64_t panel_bytes(std::int64_t cols) {
