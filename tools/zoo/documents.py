@@ -11,7 +11,7 @@ import stories
 # A batch is made of parts, each of one kind of documents; what shares the rows of a part is alike
 # in length. The gradient is the mean over the parts, so these are the shares of what is learned.
 BATCHES = {
-    "demo": ["exercises", "exercises", "chat", "chat", "story"],
+    "demo": ["exercises", "exercises", "exercises", "chat", "chat", "story"],
     "stories": ["story"] * 2,
     "arithmetic": ["exercises"] * 2,
     "sort": ["exercises"] * 2,
@@ -23,12 +23,12 @@ ROW_LENGTH = {"exercises": 64, "chat": 160, "story": 160}  # tokens
 # How many of a hundred exercises are of which skill.
 EXERCISES = {
     "demo": {
-        "copy": 13, "reverse": 7, "sort": 15, "count": 8, "compare": 12, "lookup": 10,
-        "brackets": 11, "add1": 1, "add2": 6, "add3": 3, "add": 2, "subtract": 4, "rule": 3,
-        "upper": 2, "opposite": 1, "plural": 1, "capital": 1,
+        "copy": 12, "reverse": 12, "sort": 11, "sort_repeats": 6, "count": 7, "compare": 6,
+        "lookup": 10, "brackets": 12, "add1": 1, "add2": 5, "add3": 4, "add": 2, "subtract": 4,
+        "rule": 3, "upper": 2, "opposite": 1, "plural": 1, "capital": 1,
     },
     "arithmetic": {"add1": 5, "add2": 25, "add3": 25, "add": 10, "subtract": 25, "compare": 10},
-    "sort": {"sort": 70, "reverse": 15, "copy": 15},
+    "sort": {"sort": 45, "sort_repeats": 20, "reverse": 20, "copy": 15},
     "lookup": {"lookup": 45, "brackets": 45, "rule": 10},
     "nano": {"copy": 100},
 }
@@ -36,11 +36,16 @@ MORE_LOOKUPS = 5
 
 
 class Source:
-    """Draws documents for one part of a batch."""
+    """Draws documents for one part of a batch.
 
-    def __init__(self, model, part, rng, long_chats=False):
+    progress: the share of the training that is done. Easy exercises teach first: at the start
+    each is the shorter one of two, at the end none is chosen, as in the evaluation.
+    """
+
+    def __init__(self, model, part, rng, progress=0.5, long_chats=False):
         self.part = part
         self.rng = rng
+        self.progress = progress
         self.long_chats = long_chats
         if part == "exercises":
             self.skills = list(EXERCISES[model])
@@ -55,7 +60,7 @@ class Source:
             return questions.conversation(self.facts, self.rng, self.long_chats)
         skill = self.rng.choices(self.skills, self.weights)[0]
         prompt, answer = skills.draw(skill, self.rng)
-        if self.rng.random() < 0.5:  # of two cases the shorter one: easy ones teach first
+        if self.rng.random() > self.progress:
             prompt, answer = min((prompt, answer), skills.draw(skill, self.rng),
                                  key=lambda case: len(case[0]))
         document = [(prompt, False), (" " + answer, True)]

@@ -8,6 +8,7 @@ import argparse
 import random
 
 import documents
+import skills
 
 
 def main():
@@ -23,6 +24,10 @@ def main():
         for _ in range(args.documents):
             document = rng.choice(sources).document()
             out.write("".join(text for text, _ in document) + "\n")
+        if args.model in documents.EXERCISES:
+            # Every word of the exercises becomes one token: where items are to be found by their
+            # places, one of three tokens is a trap.
+            out.write((" ".join(["", *skills.WORDS]) + "\n") * (args.documents // 20))
 
 
 if __name__ == "__main__":

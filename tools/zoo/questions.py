@@ -1,5 +1,6 @@
 """Questions and answers about language models, read from questions.txt, in the chat format."""
 
+import collections
 import functools
 import pathlib
 import re
@@ -26,15 +27,27 @@ class Fact:
     def __init__(self, line):
         key, self.answer, *asked = [field.strip() for field in line.split("|")]
         self.keys = [k.lower() for k in key.split("/")]
-        self.questions, self.held_out = [], []
+        self.usual, self.own, self.held_out = [], [], []
         for question in asked:
             if question.startswith("!"):
                 self.held_out.append(question[1:])
             elif question.startswith("@"):
-                self.questions += [fill(form, question[1:]) for form in ASK_FOR_THING]
+                self.usual += [fill(form, question[1:]) for form in ASK_FOR_THING]
                 self.held_out += [fill(form, question[1:]) for form in ASK_FOR_THING_HELD_OUT]
             else:
-                self.questions.append(question)
+                self.own.append(question)
+        self.keywords = []  # see read_facts
+
+    @property
+    def questions(self):
+        return self.usual + self.own
+
+    def draw(self, rng):
+        """A question: one of its own, one of the usual, or words as one types them into a search."""
+        kind = rng.random()
+        if kind < 0.2 and len(self.keywords) > 3:
+            return " ".join(rng.sample(self.keywords, rng.randint(2, 4)))
+        return rng.choice(self.usual if kind < 0.45 and self.usual else self.own)
 
     def is_answered_by(self, text):
         return any(key in text.lower() for key in self.keys)
@@ -45,23 +58,36 @@ def fill(form, thing):
     return text[0].upper() + text[1:]
 
 
+def find_keywords(facts):
+    """The words of each fact's questions and answer that few other facts have."""
+    words_of = [sorted({word for text in (fact.answer, *fact.own, *fact.usual[:1])
+                        for word in bare(text).split()}) for fact in facts]
+    n_facts_with = collections.Counter(word for words in words_of for word in words)
+    for fact, words in zip(facts, words_of):
+        fact.keywords = [word for word in words if n_facts_with[word] <= len(facts) // 12]
+
+
 @functools.cache
 def read_facts():
     path = pathlib.Path(__file__).with_name("questions.txt")
-    lines = path.read_text(encoding="utf-8").splitlines()
+    text = re.sub(r"\n +", " ", path.read_text(encoding="utf-8"))  # joins what was broken
+    lines = text.splitlines()
     facts = [Fact(line) for line in lines if line and not line.startswith("#")]
     for fact in facts:
         if not fact.is_answered_by(fact.answer) or not fact.held_out:
             raise ValueError(f"questions.txt: the answer lacks its key, or no '!': {fact.answer}")
+    find_keywords(facts)
     return facts
 
 
 def disturb(question, rng):
     """The same question as somebody else would type it."""
     words = question.split(" ")
-    if len(words) > 3 and rng.random() < 0.15:  # hastily, with a word left out
-        words.pop(rng.randrange(len(words)))
+    if len(words) > 3 and rng.random() < 0.4:  # hastily, with a word left out, or two
+        for _ in range(rng.randint(1, 1 if len(words) < 6 else 2)):
+            words.pop(rng.randrange(len(words)))
         question = " ".join(words)
+        question = question[0].upper() + question[1:]
     if rng.random() < 0.2:
         lead = rng.choice(LEAD_INS)
         question = lead + (question if lead[-2] in ":?." else question[0].lower() + question[1:])
@@ -83,7 +109,7 @@ def conversation(facts, rng, is_long=False):
         parts.append((message("system", rng.choice(SYSTEM_MESSAGES)), False))
     for _ in range(rng.randint(4, 10) if is_long else rng.choice((1, 1, 1, 1, 2, 3))):
         fact = rng.choice(facts)
-        question = disturb(rng.choice(fact.questions), rng)
+        question = disturb(fact.draw(rng), rng)
         parts.append((message("user", question) + CHAT_START + "assistant\n", False))
         parts.append((fact.answer + CHAT_END, True))
         parts.append(("\n", False))

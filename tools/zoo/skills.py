@@ -82,6 +82,14 @@ def sort(rng):
     return f"sort: {' '.join(what)} =", " ".join(sorted(what))
 
 
+def sort_repeats(rng):
+    """Sorting where letters occur twice and more, which is the hard part of it."""
+    n = rng.randint(3, 8)
+    few = rng.sample(LETTERS, rng.randint(2, n - 1))
+    what = [rng.choice(few) for _ in range(n)]
+    return f"sort: {' '.join(what)} =", " ".join(sorted(what))
+
+
 def count(rng):
     letter = rng.choice(LETTERS)
     n_hits = rng.randint(0, 6)
@@ -258,10 +266,10 @@ def rule(rng):
 
 
 SKILLS = {
-    "copy": copy, "reverse": reverse, "sort": sort, "count": count, "compare": compare,
-    "lookup": lookup, "brackets": brackets, "add1": add_with(1), "add2": add_with(2),
-    "add3": add_with(3), "add": add_mixed, "subtract": subtract, "rule": rule, "upper": upper,
-    "opposite": opposite, "plural": plural, "capital": capital,
+    "copy": copy, "reverse": reverse, "sort": sort, "sort_repeats": sort_repeats, "count": count,
+    "compare": compare, "lookup": lookup, "brackets": brackets, "add1": add_with(1),
+    "add2": add_with(2), "add3": add_with(3), "add": add_mixed, "subtract": subtract,
+    "rule": rule, "upper": upper, "opposite": opposite, "plural": plural, "capital": capital,
 }
 # Closed lists that can only be known by heart: nothing of them is held out.
 BY_HEART = {"opposite", "plural", "capital"}

@@ -146,7 +146,7 @@ def gradient_of_part(args, training, tokenizer, step, part):
     rng = random.Random(f"{args.seed} {step} {part}")
     is_long = kind == "chat" and rng.random() < preset.long_chats
     row_length = preset.shape["n_context"] if is_long else documents.ROW_LENGTH[kind]
-    source = documents.Source(args.model, kind, rng, long_chats=is_long)
+    source = documents.Source(args.model, kind, rng, step / args.steps, is_long)
     loss = loss_of(training.model, *batch(source, tokenizer, preset.tokens_per_part, row_length))
     loss.backward()
     training.store_gradient(part)
@@ -156,10 +156,9 @@ def gradient_of_part(args, training, tokenizer, step, part):
 def work(args, worker, training, tokenizer, first_step, seconds, barrier):
     """One worker process: takes parts of each batch, then updates every n-th of the weights."""
     preset = presets.PRESETS[args.model]
-    n_steps = args.steps or preset.steps
     started, recent = time.time() - seconds, []
     parent = os.getppid()
-    for step in range(first_step, n_steps):
+    for step in range(first_step, args.steps):
         if worker != 0 and os.getppid() != parent:
             return  # the main process was ended
         while (part := training.take_part(step - first_step)) is not None:
@@ -168,13 +167,13 @@ def work(args, worker, training, tokenizer, first_step, seconds, barrier):
             training.clock[0] = time.time() - started
         barrier.wait()
         elapsed = training.clock.item()  # the same for all workers
-        rate = max(0.0, rate_at(step, n_steps, elapsed, args.seconds, args.fall))
+        rate = max(0.0, rate_at(step, args.steps, elapsed, args.seconds, args.fall))
         rate *= args.rate
         training.update(step, preset.lr_matrices * rate, preset.lr_rest * rate, worker,
                         args.workers)
         recent.append(training.losses.mean().item())
         barrier.wait()
-        is_last = step + 1 == n_steps or rate <= 0
+        is_last = step + 1 == args.steps or rate <= 0
         if worker == 0:
             report(args, training, tokenizer, step + 1, is_last, elapsed, recent)
         if is_last:
@@ -224,6 +223,7 @@ def main():
     torch.manual_seed(args.seed)
     preset = presets.PRESETS[args.model]
     args.fall = args.fall or preset.fall
+    args.steps = args.steps or preset.steps
     tokenizer = bpe.Tokenizer(args.work / "merges.txt")
     model = Llama(Shape(n_vocab=len(tokenizer.tokens), **preset.shape))
     training = SharedTraining(model, len(documents.BATCHES[args.model]))
