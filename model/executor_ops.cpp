@@ -156,8 +156,7 @@ void Executor::matmul(const Op& op, Part part) {
   args.tokens = x.rows;
   args.x = x.data;
   args.x_stride = x.stride;
-  if (kernels::uses_quantized_rows(args.type))
-    args.xq = quantized_rows(0, x.rows, x.width);
+  if (kernels::uses_quantized_rows(args.type)) args.xq = quantized_rows(0, x.rows, x.width);
   args.y = y.data;
   args.y_stride = y.stride;
   args.scratch = scratch(part);

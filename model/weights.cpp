@@ -1,6 +1,9 @@
 #include "model/weights.h"
 
+#include <utility>
+
 #include "tensor/dequantize.h"
+#include "tensor/error.h"
 
 namespace galley {
 namespace {
@@ -9,6 +12,13 @@ std::string shape_text(const std::vector<std::int64_t>& shape) {
   std::string text = "[";
   for (std::size_t i = 0; i < shape.size(); ++i) text += (i ? ", " : "") + std::to_string(shape[i]);
   return text + "]";
+}
+
+// The name of one expert's own tensor, for the name of all experts' tensor.
+std::string name_of_expert(std::string name, std::int64_t expert) {
+  const std::size_t at = name.find("_exps.");
+  GALLEY_CHECK(at != std::string::npos, "not a name of experts: " + name);
+  return name.replace(at, 5, "." + std::to_string(expert));
 }
 
 }  // namespace
@@ -45,9 +55,32 @@ const Tensor& Weights::matrix(const std::string& name, std::int64_t rows, std::i
 
 const Tensor& Weights::experts(const std::string& name, std::int64_t n_experts, std::int64_t rows,
                                std::int64_t cols) {
+  if (!has(name) && has(name_of_expert(name, 0))) return one_by_one(name, n_experts, rows, cols);
   const Tensor& tensor = need(name);
   check_shape(tensor, {n_experts, rows, cols});
   return tensor;
+}
+
+const Tensor& Weights::one_by_one(const std::string& name, std::int64_t n_experts,
+                                  std::int64_t rows, std::int64_t cols) {
+  Tensor all{.name = name, .shape = {n_experts, rows, cols}};
+  for (std::int64_t expert = 0; expert < n_experts; ++expert) {
+    const Tensor& tensor = need(name_of_expert(name, expert));
+    check_shape(tensor, {rows, cols});
+    if (expert == 0) {
+      all.type = tensor.type;
+      all.data = tensor.data;
+    } else if (tensor.type != all.type) {
+      throw bad_model(file_->path(), "tensor '" + tensor.name + "' has type " +
+                                         std::string(dtype_info(tensor.type).name) +
+                                         ", that of expert 0 is " +
+                                         std::string(dtype_info(all.type).name) +
+                                         "; use a newer conversion of the model");
+    }
+    all.n_bytes += tensor.n_bytes;
+    all.parts.push_back(tensor.data);
+  }
+  return joined_.emplace_back(std::move(all));
 }
 
 const Tensor& Weights::vector(const std::string& name, std::int64_t n) {

@@ -25,7 +25,9 @@ class Weights {
   // The matrix `name` of shape [rows, cols]. Throws Error kBadModel if it is missing, has
   // another shape, or a type that cannot be used.
   const Tensor& matrix(const std::string& name, std::int64_t rows, std::int64_t cols);
-  // The expert matrices `name` of shape [experts, rows, cols].
+  // The expert matrices `name` of shape [experts, rows, cols]. Files from before May 2024 have a
+  // tensor for each, "blk.0.ffn_gate.7.weight" for the eighth of "blk.0.ffn_gate_exps.weight"; they
+  // are used where they are.
   const Tensor& experts(const std::string& name, std::int64_t n_experts, std::int64_t rows,
                         std::int64_t cols);
   // The vector `name` of n float32 values (norms, biases); other float types are converted.
@@ -43,6 +45,8 @@ class Weights {
 
  private:
   const Tensor& need(const std::string& name);
+  const Tensor& one_by_one(const std::string& name, std::int64_t n_experts, std::int64_t rows,
+                           std::int64_t cols);
   const Tensor& as_float32(const Tensor& tensor);
   void check_shape(const Tensor& tensor, const std::vector<std::int64_t>& expected) const;
 
@@ -51,6 +55,7 @@ class Weights {
   // Vectors converted to float32, with the names they were asked for.
   std::deque<Tensor> converted_;
   std::deque<std::vector<float>> converted_values_;
+  std::deque<Tensor> joined_;  // experts stored one by one
 };
 
 }  // namespace galley

@@ -20,6 +20,8 @@ struct Tensor {
   std::vector<std::int64_t> shape;
   const std::byte* data = nullptr;
   std::int64_t n_bytes = 0;
+  // Only of experts that a file stores one by one: where the matrix of each is.
+  std::vector<const std::byte*> parts = {};
 
   // Elements per row: the last dimension.
   std::int64_t cols() const { return shape.back(); }
@@ -27,7 +29,11 @@ struct Tensor {
   std::int64_t rows() const;
   std::int64_t n_elements() const { return rows() * cols(); }
   // The bytes of row `r`. REQUIRES: 0 <= r < rows().
-  const std::byte* row(std::int64_t r) const { return data + r * row_bytes(type, cols()); }
+  const std::byte* row(std::int64_t r) const {
+    if (parts.empty()) return data + r * row_bytes(type, cols());
+    const std::int64_t rows_each = shape[shape.size() - 2];
+    return parts[static_cast<std::size_t>(r / rows_each)] + r % rows_each * row_bytes(type, cols());
+  }
   // "[32000, 2048]", for messages.
   std::string shape_string() const;
 };

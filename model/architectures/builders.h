@@ -71,11 +71,10 @@ std::int64_t sliding_window(const Metadata& meta, std::int64_t fallback);
 
 // The hidden width of one expert: expert_feed_forward_length, or feed_forward_length shared among
 // the experts in use. Throws as check_experts does.
-std::int64_t expert_width(const Config& c, const Metadata& meta, const Weights& w);
+std::int64_t expert_width(const Config& c, const Metadata& meta);
 
-// Throws Error kBadModel if the file has no experts, or one tensor for each of them as files from
-// before May 2024 do, instead of one for all.
-void check_experts(const Metadata& meta, const Weights& w);
+// Throws Error kBadModel if the file names no experts.
+void check_experts(const Metadata& meta);
 
 // output.weight, or token_embd.weight where the file ties them: [n_vocab, width].
 const Tensor& output_matrix(const Config& c, Weights& w);

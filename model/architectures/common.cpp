@@ -175,19 +175,14 @@ std::int64_t sliding_window(const Metadata& meta, std::int64_t fallback) {
   return meta.int_or("attention.sliding_window", fallback, 0, kMaxWindow);
 }
 
-std::int64_t expert_width(const Config& c, const Metadata& meta, const Weights& w) {
-  check_experts(meta, w);
+std::int64_t expert_width(const Config& c, const Metadata& meta) {
+  check_experts(meta);
   return meta.int_or("expert_feed_forward_length", c.ffn_width / c.n_experts_used, 1, kMaxFfnWidth);
 }
 
-void check_experts(const Metadata& meta, const Weights& w) {
+void check_experts(const Metadata& meta) {
   if (!meta.has("expert_count") || meta.need_int("expert_count", 0, kMaxFfnWidth) == 0)
     meta.fail("expert_count", "is missing or 0, but this architecture has experts");
-  if (w.has("blk.0.ffn_gate.0.weight") && !w.has("blk.0.ffn_gate_exps.weight"))
-    throw bad_model(meta.file().path(),
-                    "tensor 'blk.0.ffn_gate_exps.weight' is missing; the experts are stored one by "
-                    "one (blk.0.ffn_gate.0.weight), as files from before May 2024 do: use a newer "
-                    "conversion of the model");
 }
 
 const Tensor& output_matrix(const Config& c, Weights& w) {

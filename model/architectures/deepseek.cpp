@@ -9,7 +9,7 @@ Graph build_deepseek(const Config& c, const Metadata& meta, Weights& w) {
   GraphBuilder g(c);
   const int rope = g.add_rope(read_rope(c, meta, w, RopeLayout::kInterleaved));
   const std::int64_t n_dense = meta.int_or("leading_dense_block_count", 0, 0, c.n_layers);
-  const ExpertsSpec experts{.ffn_width = expert_width(c, meta, w), .normalize = false};
+  const ExpertsSpec experts{.ffn_width = expert_width(c, meta), .normalize = false};
   const std::int64_t shared_width =
       experts.ffn_width * meta.need_int("expert_shared_count", 1, c.n_experts);
 

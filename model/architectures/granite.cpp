@@ -25,7 +25,6 @@ Graph build_granite(const Config& c, const Metadata& meta, Weights& w) {
   AttentionSpec attention = scaled_attention(c);
   if (const double scale = meta.float_or("attention.scale", 0); scale != 0)
     attention.scale = static_cast<float>(scale);
-  if (c.n_experts > 0) check_experts(meta, w);
   const std::int64_t shared_width =
       meta.int_or("expert_shared_feed_forward_length", 0, 0, kMaxFfnWidth);
 

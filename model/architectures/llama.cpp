@@ -8,7 +8,6 @@ namespace galley {
 Graph build_llama(const Config& c, const Metadata& meta, Weights& w) {
   GraphBuilder g(c);
   const int rope = g.add_rope(read_rope(c, meta, w, RopeLayout::kInterleaved));
-  if (c.n_experts > 0) check_experts(meta, w);
 
   Value x = g.embed("embd", w.matrix("token_embd.weight", c.n_vocab, c.width));  // [T, width]
   for (int layer = 0; layer < c.n_layers; ++layer) {

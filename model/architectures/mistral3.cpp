@@ -12,7 +12,6 @@ Graph build_mistral3(const Config& c, const Metadata& meta, Weights& w) {
   const std::int64_t interval =
       growth == 0 ? 0
                   : meta.need_int("rope.scaling.original_context_length", 1, std::int64_t{1} << 31);
-  if (c.n_experts > 0) check_experts(meta, w);
 
   Value x = g.embed("embd", w.matrix("token_embd.weight", c.n_vocab, c.width));
   for (int layer = 0; layer < c.n_layers; ++layer) {

@@ -8,7 +8,7 @@ namespace galley {
 Graph build_olmoe(const Config& c, const Metadata& meta, Weights& w) {
   GraphBuilder g(c);
   const int rope = g.add_rope(read_rope(c, meta, w, RopeLayout::kHalfSplit));
-  check_experts(meta, w);
+  check_experts(meta);
 
   Value x = g.embed("embd", w.matrix("token_embd.weight", c.n_vocab, c.width));
   for (int layer = 0; layer < c.n_layers; ++layer) {

@@ -22,7 +22,7 @@ Graph build(const Config& c, const Metadata& meta, Weights& w, bool moe) {
   const int rope = g.add_rope(read_rope(c, meta, w, RopeLayout::kHalfSplit));
   const std::int64_t shared_width =
       moe ? meta.int_or("expert_shared_feed_forward_length", c.ffn_width, 1, kMaxFfnWidth) : 0;
-  const ExpertsSpec experts{.ffn_width = moe ? expert_width(c, meta, w) : 0, .normalize = false};
+  const ExpertsSpec experts{.ffn_width = moe ? expert_width(c, meta) : 0, .normalize = false};
 
   Value x = g.embed("embd", w.matrix("token_embd.weight", c.n_vocab, c.width));
   for (int layer = 0; layer < c.n_layers; ++layer) {

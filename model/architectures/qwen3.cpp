@@ -10,7 +10,7 @@ namespace {
 Graph build(const Config& c, const Metadata& meta, Weights& w, bool moe) {
   GraphBuilder g(c);
   const int rope = g.add_rope(read_rope(c, meta, w, RopeLayout::kHalfSplit));
-  const ExpertsSpec experts{.ffn_width = moe ? expert_width(c, meta, w) : 0};
+  const ExpertsSpec experts{.ffn_width = moe ? expert_width(c, meta) : 0};
 
   Value x = g.embed("embd", w.matrix("token_embd.weight", c.n_vocab, c.width));
   for (int layer = 0; layer < c.n_layers; ++layer) {

@@ -109,9 +109,15 @@ TEST(ArchitectureErrors, ExpertCountsThatDoNotFit) {
 
 TEST(ArchitectureErrors, ExpertsStoredOneByOne) {
   test::RandomModel old = named("llama-experts");
-  old.missing = {"blk.0.ffn_gate_exps.weight"};
-  old.extra = {"blk.0.ffn_gate.0.weight"};
-  expect_refused(old, {"blk.0.ffn_gate_exps.weight", "one by one", "newer conversion"});
+  old.experts_one_by_one = true;
+  old.missing = {"blk.1.ffn_up.4.weight"};
+  expect_refused(old, {"blk.1.ffn_up.4.weight", "missing"});
+  const std::vector<std::byte> other_type(96 * 64 * 2);
+  const auto add = [&](GgufWriter& w, const std::string&) {
+    constexpr std::int64_t kShape[] = {96, 64};
+    w.add_tensor("blk.1.ffn_up.4.weight", DType::kF16, kShape, other_type);
+  };
+  expect_refused(with(old, add), {"blk.1.ffn_up.4.weight", "F16", "expert 0 is F32"});
 }
 
 TEST(ArchitectureErrors, TensorsThatNobodyUsesAreToldOf) {

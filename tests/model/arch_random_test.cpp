@@ -94,6 +94,25 @@ TEST_P(ShallowArchitecture, AgreesWithTheTwinBeyondItsWindow) {
   EXPECT_LT(test::relative_error(test::all_logits(opened.session, ids, {30, 1, 64}), exact), 5e-6);
 }
 
+TEST(Experts, StoredOneByOneGiveTheSameBits) {
+  test::RandomModel together;
+  for (const test::NamedModel& one : test::random_models())
+    if (one.name == "llama-experts") together = one.model;
+  ASSERT_GT(together.n_experts, 0);
+  test::RandomModel apart = together;
+  apart.experts_one_by_one = true;
+  for (DType type : {DType::kF32, DType::kQ8_0}) {
+    together.matrix_type = apart.matrix_type = type;
+    Opened new_file(together), old_file(apart);
+    EXPECT_EQ(old_file.file.model()->warnings().size(), 0u);
+    const auto ids = random_ids(24, together.n_vocab);
+    std::size_t where = 0;
+    EXPECT_TRUE(test::same_bits(test::all_logits(new_file.session, ids, {ids.size()}),
+                                test::all_logits(old_file.session, ids, {ids.size()}), where))
+        << dtype_info(type).name << ": logit " << where;
+  }
+}
+
 // The indices of all random models, or of those with few layers.
 std::vector<std::size_t> indices(std::int64_t most_layers) {
   std::vector<std::size_t> chosen;

@@ -112,7 +112,22 @@ class ModelMaker {
       else
         quantize_row(type, in, out);
     }
-    writer_.add_tensor(name, type, shape, *bytes);
+    if (shape.size() == 3 && m_.experts_one_by_one)
+      add_one_by_one(name, type, shape, *bytes);
+    else
+      writer_.add_tensor(name, type, shape, *bytes);
+  }
+  // blk.0.ffn_gate_exps.weight as blk.0.ffn_gate.0.weight, blk.0.ffn_gate.1.weight, ...
+  void add_one_by_one(const std::string& name, DType type, const std::vector<std::int64_t>& shape,
+                      std::span<const std::byte> bytes) {
+    const std::size_t n_bytes = bytes.size() / static_cast<std::size_t>(shape[0]);
+    for (std::int64_t i = 0; i < shape[0]; ++i) {
+      std::string own = name;
+      own.replace(own.find("_exps"), 5, "." + std::to_string(i));
+      if (contains(m_.missing, own)) continue;
+      writer_.add_tensor(own, type, std::span(shape).subspan(1),
+                         bytes.subspan(static_cast<std::size_t>(i) * n_bytes, n_bytes));
+    }
   }
   void add_matrix(const std::string& name, std::int64_t rows, std::int64_t cols, double deviation) {
     add(name, {rows, cols}, 0, deviation, m_.matrix_type);

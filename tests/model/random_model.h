@@ -31,6 +31,7 @@ struct RandomModel {
   std::int64_t expert_width = 0;    // 0: ffn_width
   std::int64_t shared_width = 0;    // of the expert that every token uses; 0: none
   std::int64_t n_dense_layers = 0;  // the first ones, without experts
+  bool experts_one_by_one = false;  // a tensor for each, as before May 2024
 
   // Which tensors there are.
   bool layer_norm = false;     // else RMS norm
