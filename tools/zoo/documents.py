@@ -23,9 +23,9 @@ ROW_LENGTH = {"exercises": 64, "chat": 160, "story": 160}  # tokens
 # How many of a hundred exercises are of which skill.
 EXERCISES = {
     "demo": {
-        "copy": 12, "reverse": 12, "sort": 11, "sort_repeats": 6, "count": 7, "compare": 6,
-        "lookup": 10, "brackets": 12, "add1": 1, "add2": 5, "add3": 4, "add": 2, "subtract": 4,
-        "rule": 3, "upper": 2, "opposite": 1, "plural": 1, "capital": 1,
+        "copy": 10, "reverse": 10, "sort": 12, "sort_repeats": 8, "count": 9, "compare": 6,
+        "lookup": 14, "brackets": 12, "add1": 1, "add2": 4, "add3": 2, "add": 2, "subtract": 3,
+        "rule": 3, "upper": 1, "opposite": 1, "plural": 1, "capital": 1,
     },
     "arithmetic": {"add1": 5, "add2": 25, "add3": 25, "add": 10, "subtract": 25, "compare": 10},
     "sort": {"sort": 45, "sort_repeats": 20, "reverse": 20, "copy": 15},

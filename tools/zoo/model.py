@@ -71,8 +71,11 @@ class Attention(torch.autograd.Function):
     """softmax(q k^T + mask) v, with its gradient written out, working in place where it can."""
 
     @staticmethod
-    def forward(ctx, q, k, v, mask):
-        p = torch.softmax((q @ k.transpose(-1, -2)).add_(mask), -1)
+    def forward(ctx, q, k, v, mask, highest):
+        scores = q @ k.transpose(-1, -2)
+        if highest is not None:  # of each KV head
+            highest.copy_(scores.amax((0, 2, 3)))
+        p = torch.softmax(scores.add_(mask), -1)
         out = p @ v
         ctx.save_for_backward(q, k, v, p, out)
         return out
@@ -83,7 +86,7 @@ class Attention(torch.autograd.Function):
         grad_v = p.transpose(-1, -2) @ grad
         grad_s = grad @ v.transpose(-1, -2)
         grad_s.sub_((grad * out).sum(-1, keepdim=True)).mul_(p)
-        return grad_s @ k, grad_s.transpose(-1, -2) @ q, grad_v, None
+        return grad_s @ k, grad_s.transpose(-1, -2) @ q, grad_v, None, None
 
 
 def rope_table(n_positions, head_size):
@@ -156,11 +159,12 @@ class Llama(nn.Module):
         """(GGUF name, parameter), in order."""
         return [(name.replace("/", "."), w) for name, w in self.weights.items()]
 
-    def hidden(self, ids, mask, wanted=None):
+    def hidden(self, ids, mask, wanted=None, highest=None):
         """ids [batch, tokens], mask [batch or 1, tokens, tokens] -> [batch, tokens, width].
 
         With wanted [batch, tokens] of booleans: [number of wanted, width], only those positions.
         The last layer's attention still reads all tokens, but all that follows it is spared.
+        highest [layers, KV heads], if given, takes the highest attention score of each.
         """
         w, shape = self.weights, self.shape
         batch, n_tokens = ids.shape
@@ -184,7 +188,8 @@ class Llama(nn.Module):
             v = heads(v, shape.n_kv_heads)
             # Query heads of a group share keys and values: they are stacked along the tokens.
             q = q.reshape(batch, shape.n_kv_heads, group * n_tokens, shape.head_size)
-            a = Attention.apply(q * shape.head_size ** -0.5, k, v, mask)
+            a = Attention.apply(q * shape.head_size ** -0.5, k, v, mask,
+                                None if highest is None else highest[layer])
             a = a.view(batch, shape.n_heads, n_tokens, -1).transpose(1, 2).flatten(-2)
             if wanted is not None and layer == shape.n_layers - 1:
                 x, a = x[wanted], a[wanted]

@@ -14,6 +14,7 @@ import multiprocessing
 import torch
 
 MUON_MOMENTUM, MUON_DECAY = 0.95, 0.01
+HIGHEST_SCORE = 25  # of attention
 ADAM_BETAS, ADAM_EPSILON = (0.9, 0.95), 1e-10
 
 
@@ -38,9 +39,11 @@ class SharedTraining:
         self.weights, self.first, self.second = (torch.zeros(n) for _ in range(3))
         self.gradients = torch.zeros(n_parts, n)
         self.losses, self.clock = torch.zeros(n_parts), torch.zeros(1)
+        # The highest attention scores, by part of the batch, layer and KV head.
+        self.highest = torch.zeros(n_parts, model.shape.n_layers, model.shape.n_kv_heads)
         self.n_taken = multiprocessing.Value("q", 0)  # parts of batches, since the start
         for block in (self.weights, self.first, self.second, self.gradients, self.losses,
-                      self.clock):
+                      self.clock, self.highest):
             block.share_memory_()
         self.places, at = {}, 0
         for name, p in self.named:
@@ -78,6 +81,7 @@ class SharedTraining:
         rest = [i for i in range(len(self.named)) if i not in matrices]
         for i in matrices[worker::n_workers]:
             self.muon(*self.named[i], rate_matrices)
+            self.calm(*self.named[i])
         for i in rest[worker::n_workers]:
             self.adam(*self.named[i], step, rate_rest)
 
@@ -91,6 +95,18 @@ class SharedTraining:
         update = orthogonalized(gradient.lerp(momentum, MUON_MOMENTUM))
         p.mul_(1 - rate * MUON_DECAY)
         p.sub_(update, alpha=rate * max(1, p.shape[0] / p.shape[1]) ** 0.5)
+
+    def calm(self, name, p):
+        """Shrinks the queries and keys of heads whose scores exceed HIGHEST_SCORE.
+
+        Muon's updates all have the same size, so scores grow until softmax is 1 at one token and 0
+        elsewhere, and no gradient tells the head to look anywhere else (Kimi Team 2025, QK-clip).
+        """
+        _, layer, kind = name.split(".")
+        if kind in ("attn_q", "attn_k"):
+            highest = self.highest[:, int(layer)].amax(0)
+            factor = (HIGHEST_SCORE / highest.clamp(min=HIGHEST_SCORE)).sqrt()
+            p.view(len(factor), -1).mul_(factor[:, None])
 
     def adam(self, name, p, step, rate):
         gradient = self.mean_gradient(name, p)

@@ -93,9 +93,9 @@ def batch(source, tokenizer, n_tokens, row_length):
     return ids[:, :-1], document[:, :-1], ids[:, 1:], weight[:, 1:]
 
 
-def loss_of(model, ids, document, targets, weight):
+def loss_of(model, highest, ids, document, targets, weight):
     learned = weight > 0
-    hidden = model.hidden(ids, document_mask(document), learned)
+    hidden = model.hidden(ids, document_mask(document), learned, highest)
     losses = functional.cross_entropy(model.logits(hidden), targets[learned],
                                       reduction="none")
     weight = weight[learned]
@@ -147,7 +147,8 @@ def gradient_of_part(args, training, tokenizer, step, part):
     is_long = kind == "chat" and rng.random() < preset.long_chats
     row_length = preset.shape["n_context"] if is_long else documents.ROW_LENGTH[kind]
     source = documents.Source(args.model, kind, rng, step / args.steps, is_long)
-    loss = loss_of(training.model, *batch(source, tokenizer, preset.tokens_per_part, row_length))
+    drawn = batch(source, tokenizer, preset.tokens_per_part, row_length)
+    loss = loss_of(training.model, training.highest[part], *drawn)
     loss.backward()
     training.store_gradient(part)
     training.losses[part] = loss.item()
