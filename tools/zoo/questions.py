@@ -11,7 +11,9 @@ CHAT_START, CHAT_END = "<|im_start|>", "<|im_end|>"
 ASK_FOR_THING = ["What is {}?", "Explain {}.", "What does {} mean?", "Tell me about {}.",
                  "Can you explain {}?", "Define {}.", "What exactly is {}?", "{}?",
                  "How would you explain {}?", "Give me a definition of {}.", "Describe {}.",
-                 "I do not know what {} is.", "What do you know about {}?", "Teach me {}."]
+                 "I do not know what {} is.", "What do you know about {}?", "Teach me {}.",
+                 "I want to know what {} is.", "I would like to learn about {}.",
+                 "I need help with {}.", "Please tell me about {}.", "I wonder what {} is."]
 ASK_FOR_THING_HELD_OUT = ["I want to understand {}.", "Please describe {} to me."]
 
 LEAD_INS = ["Please tell me: ", "A question: ", "Can you tell me? ", "I am new here. ", "Okay. ",
@@ -47,7 +49,7 @@ class Fact:
         kind = rng.random()
         if kind < 0.2 and len(self.keywords) > 3:
             return " ".join(rng.sample(self.keywords, rng.randint(2, 4)))
-        return rng.choice(self.usual if kind < 0.45 and self.usual else self.own)
+        return rng.choice(self.usual if kind < 0.6 and self.usual else self.own)
 
     def is_answered_by(self, text):
         return any(key in text.lower() for key in self.keys)
