@@ -72,7 +72,7 @@ TEST(Step, TheSameScriptGivesTheSameText) {
 
 TEST(Drift, ComparesPrecisions) {
   const Outcome o =
-      run_galley({"drift", "-p", "Once upon a time", "--types", "Q8_0,Q4_0", "--json"});
+      run_galley({"drift", "-p", "Once upon a time", "--types", "Q8_0,Q2_K", "--json"});
   ASSERT_EQ(o.exit_code, 0) << o.err;
   const auto compared = o.json()["compared"];
   ASSERT_EQ(compared.size(), 2u);
