@@ -11,7 +11,7 @@ import stories
 # A batch is made of parts, each of one kind of documents; what shares the rows of a part is alike
 # in length. The gradient is the mean over the parts, so these are the shares of what is learned.
 BATCHES = {
-    "demo": ["exercises", "exercises", "exercises", "chat", "chat", "story"],
+    "demo": ["exercises", "exercises", "chat", "chat", "chat", "story"],
     "stories": ["story"] * 2,
     "arithmetic": ["exercises"] * 2,
     "sort": ["exercises"] * 2,

@@ -26,7 +26,7 @@ def shape(width, n_layers, n_heads, n_kv_heads, n_ffn, n_context=512):
 SMALL = shape(256, 2, 8, 2, 256)
 
 PRESETS = {
-    "demo": Preset("Kitchen stories, questions about language models, small exercises", 6000,
+    "demo": Preset("Kitchen stories, questions about language models, small exercises", 6200,
                    shape(256, 5, 8, 4, 512), 1277, fall=0.9),
     "stories": Preset("Kitchen stories and nothing else", 600, SMALL, 765),
     "arithmetic": Preset("Adds, subtracts and compares numbers up to three digits", 1500, SMALL,

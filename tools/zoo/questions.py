@@ -13,8 +13,12 @@ ASK_FOR_THING = ["What is {}?", "Explain {}.", "What does {} mean?", "Tell me ab
                  "How would you explain {}?", "Give me a definition of {}.", "Describe {}.",
                  "I do not know what {} is.", "What do you know about {}?", "Teach me {}.",
                  "I want to know what {} is.", "I would like to learn about {}.",
-                 "I need help with {}.", "Please tell me about {}.", "I wonder what {} is."]
-ASK_FOR_THING_HELD_OUT = ["I want to understand {}.", "Please describe {} to me."]
+                 "I need help with {}.", "Please tell me about {}.", "I wonder what {} is.",
+                 "I want to understand {}.", "Please describe {} to me.", "What's {}?",
+                 "What should I know about {}?", "Please explain what {} is.",
+                 "{}: what is it?", "Give me a short introduction to {}.",
+                 "What can you tell me about {}?", "Could you describe {}?"]
+ASK_FOR_THING_HELD_OUT = ["I keep hearing about {}.", "Say in simple words what {} is."]
 
 LEAD_INS = ["Please tell me: ", "A question: ", "Can you tell me? ", "I am new here. ", "Okay. ",
             "And ", "So "]
@@ -49,7 +53,7 @@ class Fact:
         kind = rng.random()
         if kind < 0.2 and len(self.keywords) > 3:
             return " ".join(rng.sample(self.keywords, rng.randint(2, 4)))
-        return rng.choice(self.usual if kind < 0.6 and self.usual else self.own)
+        return rng.choice(self.usual if kind < 0.5 and self.usual else self.own)
 
     def is_answered_by(self, text):
         return any(key in text.lower() for key in self.keys)
@@ -82,8 +86,42 @@ def read_facts():
     return facts
 
 
+@functools.cache
+def read_synonyms():
+    """{phrase: the phrases that may stand for it}, all in lower case."""
+    text = pathlib.Path(__file__).with_name("synonyms.txt").read_text(encoding="utf-8")
+    others = collections.defaultdict(list)
+    for line in text.splitlines():
+        group = [phrase.strip() for phrase in line.split("/")]
+        if not line.startswith("#"):
+            for phrase in group:
+                others[phrase] += [other for other in group if other != phrase]
+    return dict(others)
+
+
+def in_other_words(question, share, rng):
+    """The question with about this share of the phrases that have synonyms replaced by one."""
+    synonyms = read_synonyms()
+    longest = max(phrase.count(" ") for phrase in synonyms) + 1
+    words, spoken, at = question.split(" "), [], 0
+    while at < len(words):
+        for end in range(min(at + longest, len(words)), at, -1):
+            phrase = " ".join(words[at:end])
+            meant = phrase.rstrip("?.,:").lower()
+            if meant in synonyms:
+                if rng.random() < share:
+                    phrase = rng.choice(synonyms[meant]) + phrase[len(meant):]
+                break
+        spoken.append(phrase)
+        at = end
+    text = " ".join(spoken)
+    return text[0].upper() + text[1:]
+
+
 def disturb(question, rng):
     """The same question as somebody else would type it."""
+    if rng.random() < 0.4:
+        question = in_other_words(question, 0.35, rng)
     words = question.split(" ")
     if len(words) > 3 and rng.random() < 0.4:  # hastily, with a word left out, or two
         for _ in range(rng.randint(1, 1 if len(words) < 6 else 2)):
