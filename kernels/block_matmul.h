@@ -216,6 +216,7 @@ class BlockMatmul {
       prefetch(next, next + share_of_next < end ? next + share_of_next : end);
       next += share_of_next;
       const std::int64_t n_tokens = args_.tokens - t < kTileTokens ? args_.tokens - t : kTileTokens;
+      prefetch_outputs(unit, t, n_tokens);
       typename V::Floats y[kUnitsPerPanel][kTileTokens];
       Isa::template multiply_panel<Traits>({panel(0), panel(1)}, n_units, tile(t), n_tokens,
                                            n_blocks_, y);
@@ -225,6 +226,19 @@ class BlockMatmul {
                      rows_in(unit + i));
         }
       }
+    }
+  }
+
+  // Asks for the lines of y that the panel of `unit` and the tile of token t are going to write.
+  // Stores that wait for them would keep all later ones waiting. (Inlined early, for to GCC a
+  // function that only prefetches has no effect and need not be called.)
+  GALLEY_INLINE void prefetch_outputs(std::int64_t unit, std::int64_t t,
+                                      std::int64_t n_tokens) const {
+    const std::int64_t end =
+        unit + kUnitsPerPanel < n_units_ ? (unit + kUnitsPerPanel) * kRows : args_.rows;
+    for (std::int64_t c = 0; c < n_tokens; ++c) {
+      const float* y = args_.y + (t + c) * args_.y_stride;
+      for (std::int64_t row = unit * kRows; row < end; row += 16) __builtin_prefetch(y + row, 1, 3);
     }
   }
 

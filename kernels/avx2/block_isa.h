@@ -14,14 +14,20 @@
 
 namespace galley::kernels::avx2 {
 
-// Of the codes in a panel: signed ones get 128 added there.
-template <class Traits>
-inline constexpr int kUnsignedOffset = Traits::kBits == 8 ? 128 : Traits::kOffset;
-
 // The tree over the eight partial sums.
 inline RowFloats total(const __m256 (&p)[8]) {
   const auto add = [](__m256 a, __m256 b) { return _mm256_add_ps(a, b); };
   return {add(add(add(p[0], p[4]), add(p[2], p[6])), add(add(p[1], p[5]), add(p[3], p[7])))};
+}
+
+// Bytes 2 `half` and 2 `half` + 1 of each lane as signed numbers of 16 bits.
+template <int half>
+__m256i widened(__m256i codes) {
+  constexpr char k = 2 * half;
+  const __m256i high_bytes = _mm256_setr_epi8(  // to the upper halves of the numbers
+      -1, k, -1, k + 1, -1, k + 4, -1, k + 5, -1, k + 8, -1, k + 9, -1, k + 12, -1, k + 13,  //
+      -1, k, -1, k + 1, -1, k + 4, -1, k + 5, -1, k + 8, -1, k + 9, -1, k + 12, -1, k + 13);
+  return _mm256_srai_epi16(_mm256_shuffle_epi8(codes, high_bytes), 8);
 }
 
 // A scale in both halves of its lane, for vpmaddwd.
@@ -36,11 +42,41 @@ __m256i minus_offset(const RowLanes (&scale)[2]) {
   return _mm256_mullo_epi16(pair.v, _mm256_set1_epi16(-Traits::kOffset));
 }
 
+// Stores a block's weights as a Block, which is a PanelBlock.
+template <class Block, class Traits>
+GALLEY_INLINE inline void store_block(const RowLanes (&codes)[8], const Scales<RowLanes>& scales,
+                                      std::byte* to) {
+  const auto put = [to](int place, __m256i value) {
+    _mm256_store_si256(reinterpret_cast<__m256i*>(to + 32 * place), value);
+  };
+  const auto put_floats = [to](int place, __m256 value) {
+    _mm256_store_ps(reinterpret_cast<float*>(to + 32 * place), value);
+  };
+  for (int k = 0; k < 8; ++k) {
+    if constexpr (Block::kKind == CodeKind::kWide) {
+      put(2 * k, widened<0>(codes[k].v));
+      put(2 * k + 1, widened<1>(codes[k].v));
+    } else {
+      put(k, codes[k].v);
+      if constexpr (Block::kKind == CodeKind::kSigned) put(8 + k, _mm256_abs_epi8(codes[k].v));
+    }
+  }
+  put_floats(Block::kDAt, scales.d.v);
+  if constexpr (Traits::kHasScales) {
+    put(Block::kDAt + 1, twice(scales.scale[0]));
+    put(Block::kDAt + 2, twice(scales.scale[1]));
+    put(Block::kDAt + 3, minus_offset<Traits>(scales.scale));
+  }
+  for (int m = 0; m < Traits::kMinimums; ++m) {
+    put_floats(Block::kMinimumsAt + m, scales.min[m].v);
+  }
+}
+
 // Stores a unit's weights as PanelBlocks: block i of a group at the next place of its own.
 template <class Traits>
 class PanelSink {
  public:
-  using Block = PanelBlock<ProductsOf<Traits>>;
+  using Block = PanelBlock<PanelProducts<Traits>>;
 
   PanelSink(std::byte* panel, const BlockWalk& walk) {
     for (int i = 0; i < 8; ++i) next_[i] = panel + walk.start[i] * Block::kBytes;
@@ -49,37 +85,8 @@ class PanelSink {
   void end_group(int /*n_blocks*/) {}
 
   GALLEY_INLINE void block(int i, const RowLanes (&codes)[8], const Scales<RowLanes>& scales) {
-    store(codes, scales, next_[i]);
+    store_block<Block, Traits>(codes, scales, next_[i]);
     next_[i] += Block::kBytes;
-  }
-
-  GALLEY_INLINE static void store(const RowLanes (&codes)[8], const Scales<RowLanes>& scales,
-                                  std::byte* to) {
-    const auto put = [to](int place, __m256i value) {
-      _mm256_store_si256(reinterpret_cast<__m256i*>(to + 32 * place), value);
-    };
-    const auto put_floats = [to](int place, __m256 value) {
-      _mm256_store_ps(reinterpret_cast<float*>(to + 32 * place), value);
-    };
-    for (int k = 0; k < 8; ++k) {
-      if constexpr (Traits::kBits == 8) {
-        const __m256i low = _mm256_set1_epi8(15);
-        const __m256i code = _mm256_xor_si256(codes[k].v, _mm256_set1_epi8(-128));
-        put(k, _mm256_and_si256(_mm256_srli_epi16(code, 4), low));
-        put(8 + k, _mm256_and_si256(code, low));
-      } else {
-        put(k, codes[k].v);
-      }
-    }
-    put_floats(Block::kCodes, scales.d.v);
-    if constexpr (Traits::kHasScales) {
-      put(Block::kCodes + 1, twice(scales.scale[0]));
-      put(Block::kCodes + 2, twice(scales.scale[1]));
-      put(Block::kCodes + 3, minus_offset<Traits>(scales.scale));
-    }
-    for (int m = 0; m < Traits::kMinimums; ++m) {
-      put_floats(Block::kMinimumsAt + m, scales.min[m].v);
-    }
   }
 
  private:
@@ -90,6 +97,8 @@ class PanelSink {
 template <class Traits>
 class TileSink {
  public:
+  using Block = PanelBlock<GroupProducts<Traits>>;
+
   TileSink(const std::byte* tile, std::int64_t n_tokens, const BlockWalk& walk)
       : n_tokens_(n_tokens) {
     for (int i = 0; i < 8; ++i) {
@@ -99,12 +108,12 @@ class TileSink {
   }
 
   GALLEY_INLINE void block(int i, const RowLanes (&codes)[8], const Scales<RowLanes>& scales) {
-    PanelSink<Traits>::store(codes, scales, group_ + i * PanelSink<Traits>::Block::kBytes);
+    store_block<Block, Traits>(codes, scales, group_ + i * Block::kBytes);
   }
 
   void end_group(int n_blocks) {
-    multiply_group<ProductsOf<Traits>>(group_, next_, n_tokens_, n_blocks, kUnsignedOffset<Traits>,
-                                       partial_);
+    multiply_group<GroupProducts<Traits>>(group_, next_, n_tokens_, n_blocks, Traits::kOffset,
+                                          partial_);
     for (const std::byte*& next : next_) next += n_tokens_ * kQuantizedBlockBytes;
   }
 
@@ -115,7 +124,7 @@ class TileSink {
   }
 
  private:
-  alignas(64) std::byte group_[8 * PanelSink<Traits>::Block::kBytes];
+  alignas(64) std::byte group_[8 * Block::kBytes];
   std::int64_t n_tokens_;
   const std::byte* next_[8];  // the next block of activations of each partial sum
   RowFloats partial_[8][kTileTokens];
@@ -210,8 +219,8 @@ struct BlockIsa {
   static void multiply_panel(const std::byte* const (&panel)[2], std::int64_t n_units,
                              const std::byte* tile, std::int64_t n_tokens, std::int64_t n_blocks,
                              RowFloats (&y)[2][kTileTokens]) {
-    avx2::multiply_panel<ProductsOf<Traits>>(panel, n_units, tile, n_tokens, n_blocks,
-                                             kUnsignedOffset<Traits>, y);
+    avx2::multiply_panel<PanelProducts<Traits>>(panel, n_units, tile, n_tokens, n_blocks,
+                                                Traits::kOffset, y);
   }
 
   // Writes the values of the first n_rows rows.

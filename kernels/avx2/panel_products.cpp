@@ -16,12 +16,22 @@ struct Columns {
   int first;
 };
 
-// a + b, to be computed here and now: GCC would turn a chain of integer additions into a tree,
-// and run out of registers for its leaves.
-GALLEY_INLINE inline __m256i add16(__m256i a, __m256i b) {
-  __m256i sum = _mm256_add_epi16(a, b);
-  __asm__("" : "+x"(sum));
-  return sum;
+// v, to be computed here and now: GCC would turn a chain of integer additions into a tree, and run
+// out of registers for its leaves.
+GALLEY_INLINE inline __m256i here(__m256i v) {
+  __asm__("" : "+x"(v));
+  return v;
+}
+
+// The products of step k with the activations q, pairs of them added into 16 bits.
+template <class Products>
+GALLEY_INLINE inline __m256i multiply_step(const PanelBlock<Products>& w, __m256i codes, __m256i q,
+                                           int k) {
+  if constexpr (Products::kKind == CodeKind::kSigned) {
+    return _mm256_maddubs_epi16(w.magnitudes(k), _mm256_sign_epi8(q, codes));
+  } else {
+    return _mm256_maddubs_epi16(codes, q);
+  }
 }
 
 // partial[unit][token] += the products of one block of n_units * 8 rows with n tokens.
@@ -32,28 +42,23 @@ GALLEY_INLINE inline void multiply_block(const PanelBlock<Products> (&w)[n_units
                                          const TileBlock<c>& x, __m256i minus_offset,
                                          __m256 (&partial)[n_units][n]) {
   using Terms = typename Products::Terms;
-  constexpr int kPlanes = Products::kPlanes;
   constexpr int kParts = 8 / Products::kSteps;
   __m256i sum[n_units][n];
   unroll<kParts>([&](auto part_index) GALLEY_INLINE {
     constexpr int part = decltype(part_index)::value;
     // Sums in 16 bits,
-    __m256i narrow[kPlanes][n_units][n];
+    __m256i narrow[n_units][n];
     unroll<Products::kSteps>([&](auto step) GALLEY_INLINE {
       constexpr int k = part * Products::kSteps + decltype(step)::value;
-      __m256i codes[kPlanes][n_units];
-      for (int plane = 0; plane < kPlanes; ++plane) {
-        for (int u = 0; u < n_units; ++u) codes[plane][u] = w[u].codes(plane, k);
-      }
+      __m256i codes[n_units];
+      for (int u = 0; u < n_units; ++u) codes[u] = w[u].codes(k);
       unroll<n>([&](auto token) GALLEY_INLINE {
         constexpr int t = decltype(token)::value;
         const __m256i q = x.q(k, t);
-        for (int plane = 0; plane < kPlanes; ++plane) {
-          for (int u = 0; u < n_units; ++u) {
-            const __m256i products = _mm256_maddubs_epi16(codes[plane][u], q);
-            __m256i& to = narrow[plane][u][t];
-            to = decltype(step)::value == 0 ? products : add16(to, products);
-          }
+        for (int u = 0; u < n_units; ++u) {
+          const __m256i products = multiply_step(w[u], codes[u], q, k);
+          __m256i& to = narrow[u][t];
+          to = decltype(step)::value == 0 ? products : here(_mm256_add_epi16(to, products));
         }
       });
     });
@@ -61,24 +66,56 @@ GALLEY_INLINE inline void multiply_block(const PanelBlock<Products> (&w)[n_units
     unroll<n>([&](auto token) GALLEY_INLINE {
       constexpr int t = decltype(token)::value;
       for (int u = 0; u < n_units; ++u) {
-        for (int plane = 0; plane < kPlanes; ++plane) {
-          const __m256i factor = Terms::kHasScales
-                                     ? w[u].scale(part * 2 / kParts)
-                                     : _mm256_set1_epi16(kPlanes == 2 && plane == 0 ? 16 : 1);
-          const __m256i wide = _mm256_madd_epi16(narrow[plane][u][t], factor);
-          sum[u][t] = part + plane == 0 ? wide : _mm256_add_epi32(sum[u][t], wide);
-        }
+        const __m256i factor =
+            Terms::kHasScales ? w[u].scale(part * 2 / kParts) : _mm256_set1_epi16(1);
+        const __m256i wide = _mm256_madd_epi16(narrow[u][t], factor);
+        sum[u][t] = part == 0 ? wide : here(_mm256_add_epi32(sum[u][t], wide));
       }
     });
   });
   unroll<n>([&](auto token) GALLEY_INLINE {
     constexpr int t = decltype(token)::value;
     for (int u = 0; u < n_units; ++u) {
-      if constexpr (Terms::kMinimums == 0) {  // codes with minimums have no offset
+      if constexpr (Terms::kMinimums == 0 &&
+                    Products::kKind == CodeKind::kUnsigned) {  // has an offset
         const __m256i factor = Terms::kHasScales ? w[u].minus_offset() : minus_offset;
         sum[u][t] = _mm256_add_epi32(sum[u][t], _mm256_madd_epi16(factor, x.sums(t)));
       }
       partial[u][t] = add_block<Terms>(partial[u][t], sum[u][t], w[u], x, t);
+    }
+  });
+}
+
+// The same with wide codes, for all tokens of a tile. For 2 units and 6
+// tokens: 12 registers of integer sums, 2 of weights, 1 of activations and 1 of products.
+// Partial sums stay in memory.
+template <class Products, int n_units, int c>
+GALLEY_INLINE inline void multiply_wide_block(const PanelBlock<Products> (&w)[n_units],
+                                              const TileBlock<c>& x,
+                                              __m256 (&partial)[n_units][c]) {
+  alignas(32) std::int16_t pairs[32 * c];
+  x.widen(pairs);
+  __asm__("" : "+m"(pairs));  // else GCC cuts the pairs out of registers, which takes far longer
+  __m256i sum[n_units][c];
+  unroll<16>([&](auto step) GALLEY_INLINE {
+    constexpr int k = decltype(step)::value;
+    __m256i codes[n_units];
+    for (int u = 0; u < n_units; ++u) codes[u] = w[u].codes(k);
+    unroll<c>([&](auto token) GALLEY_INLINE {
+      constexpr int t = decltype(token)::value;
+      std::int32_t pair;
+      __builtin_memcpy(&pair, pairs + 2 * (2 * (k / 2 * c + t) + k % 2), 4);
+      const __m256i q = _mm256_set1_epi32(pair);
+      for (int u = 0; u < n_units; ++u) {
+        const __m256i products = _mm256_madd_epi16(codes[u], q);
+        sum[u][t] = here(k == 0 ? products : _mm256_add_epi32(sum[u][t], products));
+      }
+    });
+  });
+  unroll<c>([&](auto token) GALLEY_INLINE {
+    constexpr int t = decltype(token)::value;
+    for (int u = 0; u < n_units; ++u) {
+      partial[u][t] = add_block<typename Products::Terms>(partial[u][t], sum[u][t], w[u], x, t);
     }
   });
 }
@@ -104,9 +141,14 @@ void multiply_columns(const std::byte* const* panel, const std::byte* tile, Colu
     for (; place < end; ++place) {
       PanelBlock<Products> w[n_units];
       for (int u = 0; u < n_units; ++u) w[u].at = panel[u] + place * PanelBlock<Products>::kBytes;
-      multiply_block(w, TileBlock<c>{tile + place * TileBlock<c>::kBytes}, minus_offset, partial);
+      const TileBlock<c> x{tile + place * TileBlock<c>::kBytes};
+      if constexpr (Products::kKind == CodeKind::kWide) {
+        multiply_wide_block(w, x, partial);
+      } else {
+        multiply_block(w, x, minus_offset, partial);
+      }
     }
-    for (int pairs = turn; pairs % 2 == 1; pairs /= 2) {
+    for (int bits = turn; bits % 2 == 1; bits /= 2) {
       --n_waiting;
       for (int u = 0; u < n_units; ++u) {
         for (int t = 0; t < n; ++t) {
@@ -138,25 +180,35 @@ void multiply_group_columns(const std::byte* group, const std::byte* const (&til
   }
 }
 
-// Calls body with the Columns that a tile of n_tokens is cut in: three at most at a time.
-template <class Body>
+// Calls body with the Columns that a tile of c tokens is cut in: three at most at a time, but all
+// of them with wide codes.
+template <CodeKind kind, int c, class Body>
+void cut_tile(Body body) {
+  if constexpr (kind == CodeKind::kWide || c <= 3) {
+    body(Columns<c, c>{0});
+  } else {
+    constexpr int half = (c + 1) / 2;
+    body(Columns<c, half>{0});
+    body(Columns<c, c - half>{half});
+  }
+}
+
+template <CodeKind kind, class Body>
 void for_columns(std::int64_t n_tokens, Body body) {
+  static_assert(kTileTokens == 6);
   switch (n_tokens) {
     case 1:
-      return body(Columns<1, 1>{0});
+      return cut_tile<kind, 1>(body);
     case 2:
-      return body(Columns<2, 2>{0});
+      return cut_tile<kind, 2>(body);
     case 3:
-      return body(Columns<3, 3>{0});
+      return cut_tile<kind, 3>(body);
     case 4:
-      body(Columns<4, 2>{0});
-      return body(Columns<4, 2>{2});
+      return cut_tile<kind, 4>(body);
     case 5:
-      body(Columns<5, 3>{0});
-      return body(Columns<5, 2>{3});
+      return cut_tile<kind, 5>(body);
     default:
-      body(Columns<6, 3>{0});
-      return body(Columns<6, 3>{3});
+      return cut_tile<kind, 6>(body);
   }
 }
 
@@ -166,15 +218,11 @@ template <class Products>
 void multiply_panel(const std::byte* const (&panel)[2], std::int64_t n_units, const std::byte* tile,
                     std::int64_t n_tokens, std::int64_t n_blocks, int offset,
                     RowFloats (&y)[2][kTileTokens]) {
-  for_columns(n_tokens, [&](auto columns) {
-    if constexpr (Products::kPlanes == 1) {
-      if (n_units == 2) {
-        return multiply_columns<Products, 2>(panel, tile, columns, n_blocks, offset, y);
-      }
-    }
-    // The two planes of a unit take as many registers as two units.
-    for (std::int64_t u = 0; u < n_units; ++u) {
-      multiply_columns<Products, 1>(panel + u, tile, columns, n_blocks, offset, y + u);
+  for_columns<Products::kKind>(n_tokens, [&](auto columns) {
+    if (n_units == 2) {
+      multiply_columns<Products, 2>(panel, tile, columns, n_blocks, offset, y);
+    } else {
+      multiply_columns<Products, 1>(panel, tile, columns, n_blocks, offset, y);
     }
   });
 }
@@ -183,35 +231,28 @@ template <class Products>
 void multiply_group(const std::byte* group, const std::byte* const (&tile)[8],
                     std::int64_t n_tokens, int n_blocks, int offset,
                     RowFloats (&partial)[8][kTileTokens]) {
-  for_columns(n_tokens, [&](auto columns) {
+  for_columns<Products::kKind>(n_tokens, [&](auto columns) {
     multiply_group_columns<Products>(group, tile, columns, n_blocks, offset, partial);
   });
 }
 
-#define GALLEY_INSTANTIATE(Products)                                                        \
-  template void multiply_panel<Products>(const std::byte* const(&)[2], std::int64_t,        \
-                                         const std::byte*, std::int64_t, std::int64_t, int, \
-                                         RowFloats(&)[2][kTileTokens]);                     \
-  template void multiply_group<Products>(const std::byte*, const std::byte* const(&)[8],    \
-                                         std::int64_t, int, int, RowFloats(&)[8][kTileTokens]);
-using FourBits = ProductsOf<WeightTraits<BlockQ4_0>>;
-using FourBitsMinimum = ProductsOf<WeightTraits<BlockQ4_K>>;
-using FiveBits = ProductsOf<WeightTraits<BlockQ5_0>>;
-using FiveBitsMinimum = ProductsOf<WeightTraits<BlockQ5_K>>;
-using EightBits = ProductsOf<WeightTraits<BlockQ8_0>>;
-using TwoBitsScales = ProductsOf<WeightTraits<BlockQ2_K>>;
-using ThreeBitsScales = ProductsOf<WeightTraits<BlockQ3_K>>;
-using SixBitsScales = ProductsOf<WeightTraits<BlockQ6_K>>;
-using SevenBitsScales = ProductsOf<WeightTraits<BlockGrid>>;
-GALLEY_INSTANTIATE(FourBits)
-GALLEY_INSTANTIATE(FourBitsMinimum)
-GALLEY_INSTANTIATE(FiveBits)
-GALLEY_INSTANTIATE(FiveBitsMinimum)
-GALLEY_INSTANTIATE(EightBits)
-GALLEY_INSTANTIATE(TwoBitsScales)
-GALLEY_INSTANTIATE(ThreeBitsScales)
-GALLEY_INSTANTIATE(SixBitsScales)
-GALLEY_INSTANTIATE(SevenBitsScales)
+#define GALLEY_INSTANTIATE(Block)                                                               \
+  template void multiply_panel<PanelProducts<WeightTraits<Block>>>(                             \
+      const std::byte* const(&)[2], std::int64_t, const std::byte*, std::int64_t, std::int64_t, \
+      int, RowFloats(&)[2][kTileTokens]);                                                       \
+  template void multiply_group<GroupProducts<WeightTraits<Block>>>(                             \
+      const std::byte*, const std::byte* const(&)[8], std::int64_t, int, int,                   \
+      RowFloats(&)[8][kTileTokens]);
+// One type for each kind of products.
+GALLEY_INSTANTIATE(BlockQ4_0)
+GALLEY_INSTANTIATE(BlockQ4_K)
+GALLEY_INSTANTIATE(BlockQ5_0)
+GALLEY_INSTANTIATE(BlockQ5_K)
+GALLEY_INSTANTIATE(BlockQ8_0)
+GALLEY_INSTANTIATE(BlockQ2_K)
+GALLEY_INSTANTIATE(BlockQ3_K)
+GALLEY_INSTANTIATE(BlockQ6_K)
+GALLEY_INSTANTIATE(BlockGrid)
 #undef GALLEY_INSTANTIATE
 
 }  // namespace galley::kernels::avx2
