@@ -150,7 +150,7 @@ downloaded). One case in ten of every exercise is held out by a checksum and nev
 
 `tools/zoo/rebuild {model}`: {last["step"]} steps of {tokens_per_step(model)}
 tokens ({tokens / 1e6:.1f} million tokens with padding), Muon and Adam, seed 1. The clock ran for
-{last["seconds"] / 60:.0f} minutes on two cores that were busy with other work all the time.
+{last["seconds"] / 60:.0f} minutes on two cores.
 
 {note}
 

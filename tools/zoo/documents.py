@@ -28,7 +28,7 @@ EXERCISES = {
         "rule": 3, "upper": 1, "opposite": 1, "plural": 1, "capital": 1,
     },
     "arithmetic": {"add1": 5, "add2": 25, "add3": 25, "add": 10, "subtract": 25, "compare": 10},
-    "sort": {"sort": 70, "reverse": 15, "copy": 15},
+    "sort": {"sort": 50, "sort_repeats": 20, "reverse": 15, "copy": 15},
     "lookup": {"lookup": 45, "brackets": 45, "rule": 10},
     "nano": {"copy": 100},
 }
