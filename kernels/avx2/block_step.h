@@ -1,7 +1,7 @@
 // One block of 32 columns: eight rows of weights times some tokens, without VNNI.
 //
 // Where it sits: the innermost step of the AVX2 matmuls (block_isa.h, panel_products.cpp).
-// docs/kernels.md draws the registers.
+// docs/kernels.md draws the registers. Nothing here throws; sizes are the caller's to check.
 //
 // vpmaddubsw multiplies unsigned with signed bytes and adds neighbours into 16 bits, where small
 // codes may be added up for several steps before vpmaddwd widens the sum to 32 bits: a step of
@@ -39,6 +39,8 @@ struct Products {
   using Terms = BlockTerms;
   static constexpr CodeKind kKind = kind;
   static constexpr int kSteps = steps;
+  // Codes with minimums have none, nor have signed ones.
+  static constexpr bool kHasOffset = kind == CodeKind::kUnsigned && BlockTerms::kMinimums == 0;
 };
 
 template <class Traits>

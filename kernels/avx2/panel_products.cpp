@@ -76,8 +76,7 @@ GALLEY_INLINE inline void multiply_block(const PanelBlock<Products> (&w)[n_units
   unroll<n>([&](auto token) GALLEY_INLINE {
     constexpr int t = decltype(token)::value;
     for (int u = 0; u < n_units; ++u) {
-      if constexpr (Terms::kMinimums == 0 &&
-                    Products::kKind == CodeKind::kUnsigned) {  // has an offset
+      if constexpr (Products::kHasOffset) {
         const __m256i factor = Terms::kHasScales ? w[u].minus_offset() : minus_offset;
         sum[u][t] = _mm256_add_epi32(sum[u][t], _mm256_madd_epi16(factor, x.sums(t)));
       }
@@ -86,9 +85,8 @@ GALLEY_INLINE inline void multiply_block(const PanelBlock<Products> (&w)[n_units
   });
 }
 
-// The same with wide codes, for all tokens of a tile. For 2 units and 6
-// tokens: 12 registers of integer sums, 2 of weights, 1 of activations and 1 of products.
-// Partial sums stay in memory.
+// The same with wide codes, for all tokens of a tile. For 2 units and 6 tokens: 12 registers of
+// integer sums, 2 of weights, 1 of activations and 1 of products. Partial sums stay in memory.
 template <class Products, int n_units, int c>
 GALLEY_INLINE inline void multiply_wide_block(const PanelBlock<Products> (&w)[n_units],
                                               const TileBlock<c>& x,
@@ -193,6 +191,7 @@ void cut_tile(Body body) {
   }
 }
 
+// The same for a tile of n_tokens.
 template <CodeKind kind, class Body>
 void for_columns(std::int64_t n_tokens, Body body) {
   static_assert(kTileTokens == 6);

@@ -1,7 +1,7 @@
 // Products of unpacked weights with tiles of tokens (AVX2).
 //
 // Where it sits: block_isa.h calls them; they depend on the products of a type (block_step.h), not
-// on the type.
+// on the type. Nothing here throws.
 #pragma once
 
 #include <cstddef>

@@ -1,4 +1,8 @@
 // AVX-512 for kernels/block_matmul.h: where unpacked weights go, and their products.
+//
+// Where it sits: block_matmul.h hands over blocks of 32 columns of 16 rows, codes[k] with columns
+// 4 k .. 4 k + 3, and takes y [16 rows] for each token. The order of sums is that of
+// docs/exactness.md. Nothing here throws.
 #pragma once
 
 #include <immintrin.h>

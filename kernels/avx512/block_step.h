@@ -1,7 +1,7 @@
 // One block of 32 columns: sixteen rows of weights times some tokens, with VNNI.
 //
 // Where it sits: the innermost step of the AVX-512 matmuls (block_isa.h, panel_products.cpp).
-// docs/kernels.md draws the registers.
+// docs/kernels.md draws the registers. Nothing here throws; sizes are the caller's to check.
 #pragma once
 
 #include <immintrin.h>

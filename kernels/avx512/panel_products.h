@@ -1,6 +1,7 @@
 // Products of unpacked weights with tiles of tokens (AVX-512).
 //
 // Where it sits: block_isa.h calls them; they depend on the terms of a type, not on the type.
+// Nothing here throws.
 #pragma once
 
 #include <cstddef>

@@ -7,7 +7,7 @@ import re
 
 CHAT_START, CHAT_END = "<|im_start|>", "<|im_end|>"
 
-# The usual ways to ask what a thing is; the last two are kept for the evaluation.
+# The usual ways to ask what a thing is; those of the second list are kept for the evaluation.
 ASK_FOR_THING = ["What is {}?", "Explain {}.", "What does {} mean?", "Tell me about {}.",
                  "Can you explain {}?", "Define {}.", "What exactly is {}?", "{}?",
                  "How would you explain {}?", "Give me a definition of {}.", "Describe {}.",
@@ -88,7 +88,7 @@ def read_facts():
 
 @functools.cache
 def read_synonyms():
-    """{phrase: the phrases that may stand for it}, all in lower case."""
+    """{phrase: the phrases that may stand for it}, in lower case; the words of the longest one."""
     text = pathlib.Path(__file__).with_name("synonyms.txt").read_text(encoding="utf-8")
     others = collections.defaultdict(list)
     for line in text.splitlines():
@@ -96,13 +96,12 @@ def read_synonyms():
         if not line.startswith("#"):
             for phrase in group:
                 others[phrase] += [other for other in group if other != phrase]
-    return dict(others)
+    return dict(others), max(phrase.count(" ") + 1 for phrase in others)
 
 
 def in_other_words(question, share, rng):
     """The question with about this share of the phrases that have synonyms replaced by one."""
-    synonyms = read_synonyms()
-    longest = max(phrase.count(" ") for phrase in synonyms) + 1
+    synonyms, longest = read_synonyms()
     words, spoken, at = question.split(" "), [], 0
     while at < len(words):
         for end in range(min(at + longest, len(words)), at, -1):
