@@ -31,7 +31,7 @@ class BlockMatmul {
  private:
   using V = typename Isa::Lanes;
   using Traits = WeightTraits<Block>;
-  static constexpr std::int64_t kRows = V::kRows;
+  static constexpr std::int64_t kRows = V::kLanes;
   static constexpr std::int64_t kRowGroupBytes = kGroupBytes<Block>;
   static constexpr std::int64_t kUnitsPerPanel = 2;
 
@@ -45,9 +45,7 @@ class BlockMatmul {
   void run_part(Part part) {
     const Range units = share(n_units_, part);
     if (units.begin == units.end || args_.tokens == 0) return;
-    if (args_.tokens == 1) {
-      stream<typename Isa::template OneTokenSink<Traits>>(units);
-    } else if (args_.tokens <= kTileTokens) {
+    if (args_.tokens <= kTileTokens) {
       stream<typename Isa::template TileSink<Traits>>(units);
     } else {
       multiply_panels(units);

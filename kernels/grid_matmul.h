@@ -8,6 +8,7 @@
 #include "kernels/block_matmul.h"
 #include "kernels/grid_rows.h"
 #include "kernels/matmul_types.h"
+#include "kernels/row_matmul.h"
 
 namespace galley::kernels {
 
@@ -32,7 +33,7 @@ GALLEY_INLINE inline void unpack_group(const BlockGrid* /*type*/, const std::byt
 
 // args.scratch begins with the panels of BlockMatmul; behind them the rows looked up
 // (matmul_scratch_bytes).
-template <class Isa>
+template <class BlockIsa, class RowIsa>
 void grid_matmul(const MatmulArgs& args, Part part) {
   auto* looked_up = reinterpret_cast<BlockGrid*>(args.scratch + panel_bytes(args.cols));
   const std::int64_t row_bytes = grid_row_bytes(args.type, args.cols);
@@ -44,7 +45,11 @@ void grid_matmul(const MatmulArgs& args, Part part) {
     some.weights = reinterpret_cast<const std::byte*>(looked_up);
     some.y = args.y + row;
     look_up_rows(args.type, args.weights + row * row_bytes, some.rows, args.cols, looked_up);
-    BlockMatmul<Isa, BlockGrid>::run(some, {0, 1});
+    if (args.tokens == 1) {
+      RowMatmul<RowIsa, BlockGrid>::run(some, {0, 1});
+    } else {
+      BlockMatmul<BlockIsa, BlockGrid>::run(some, {0, 1});
+    }
   }
 }
 

@@ -9,7 +9,7 @@
 // of each row, one row per 32-bit lane. From there every step is the same operation in each
 // lane, for the bits of the codes as for the scales.
 //
-// V is the vector type of an instruction set (avx2/row_lanes.h, avx512/row_lanes.h). All code
+// V is the vector type of an instruction set (avx2/dword_lanes.h, avx512/dword_lanes.h). All code
 // here is templates over V, so the files of each set instantiate their own.
 #pragma once
 

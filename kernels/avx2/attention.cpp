@@ -6,9 +6,9 @@
 
 #include <immintrin.h>
 
+#include "kernels/avx2/dword_lanes.h"
 #include "kernels/avx2/lanes.h"
 #include "kernels/avx2/math.h"
-#include "kernels/avx2/row_lanes.h"
 #include "tensor/blocks.h"
 #include "tensor/dtype_enum.h"
 
@@ -70,8 +70,8 @@ void load(const KvTensor& kv, const std::byte* rows, std::int64_t n_rows, float*
 // out[c][position] = rows[position][c], for 8 positions; out's rows are kAttentionBlock apart.
 void transpose(const float* rows, std::int64_t columns, float* out) {
   for (std::int64_t c = 0; c < columns; c += 4) {
-    RowLanes turned[4];
-    RowLanes::load16(reinterpret_cast<const std::byte*>(rows + c), 4 * columns, turned);
+    DwordLanes turned[4];
+    DwordLanes::load16(reinterpret_cast<const std::byte*>(rows + c), 4 * columns, turned);
     for (int i = 0; i < 4; ++i) {
       _mm256_store_ps(out + (c + i) * kAttentionBlock, _mm256_castsi256_ps(turned[i].v));
     }

@@ -11,15 +11,15 @@
 #include <cstdint>
 
 #include "kernels/avx2/block_step.h"
+#include "kernels/avx2/dword_lanes.h"
 #include "kernels/avx2/panel_products.h"
-#include "kernels/avx2/row_lanes.h"
 #include "kernels/quantized_rows.h"
 #include "kernels/unpack32.h"
 
 namespace galley::kernels::avx2 {
 
 // The tree over the eight partial sums.
-inline RowFloats total(const __m256 (&p)[8]) {
+inline FloatLanes total(const __m256 (&p)[8]) {
   const auto add = [](__m256 a, __m256 b) { return _mm256_add_ps(a, b); };
   return {add(add(add(p[0], p[4]), add(p[2], p[6])), add(add(p[1], p[5]), add(p[3], p[7])))};
 }
@@ -35,21 +35,21 @@ __m256i widened(__m256i codes) {
 }
 
 // A scale in both halves of its lane, for vpmaddwd.
-inline __m256i twice(RowLanes scale) {
-  return ((scale & RowLanes::splat(0xffff)) | (scale << Index<16>{})).v;
+inline __m256i twice(DwordLanes scale) {
+  return ((scale & DwordLanes::splat(0xffff)) | (scale << Index<16>{})).v;
 }
 
 // What takes the offset off the sum of a block: minus offset times each scale, side by side.
 template <class Traits>
-__m256i minus_offset(const RowLanes (&scale)[2]) {
-  const RowLanes pair = (scale[0] & RowLanes::splat(0xffff)) | (scale[1] << Index<16>{});
+__m256i minus_offset(const DwordLanes (&scale)[2]) {
+  const DwordLanes pair = (scale[0] & DwordLanes::splat(0xffff)) | (scale[1] << Index<16>{});
   return _mm256_mullo_epi16(pair.v, _mm256_set1_epi16(-Traits::kOffset));
 }
 
 // Stores a block's weights as a Block, which is a PanelBlock.
 template <class Block, class Traits>
-GALLEY_INLINE inline void store_block(const RowLanes (&codes)[8], const Scales<RowLanes>& scales,
-                                      std::byte* to) {
+GALLEY_INLINE inline void store_block(const DwordLanes (&codes)[8],
+                                      const Scales<DwordLanes>& scales, std::byte* to) {
   const auto put = [to](int place, __m256i value) {
     _mm256_store_si256(reinterpret_cast<__m256i*>(to + 32 * place), value);
   };
@@ -88,7 +88,7 @@ class PanelSink {
 
   void end_group(int /*n_blocks*/) {}
 
-  GALLEY_INLINE void block(int i, const RowLanes (&codes)[8], const Scales<RowLanes>& scales) {
+  GALLEY_INLINE void block(int i, const DwordLanes (&codes)[8], const Scales<DwordLanes>& scales) {
     store_block<Block, Traits>(codes, scales, next_[i]);
     next_[i] += Block::kBytes;
   }
@@ -107,11 +107,11 @@ class TileSink {
       : n_tokens_(n_tokens) {
     for (int i = 0; i < 8; ++i) {
       next_[i] = tile + walk.start[i] * n_tokens * kQuantizedBlockBytes;
-      for (RowFloats& p : partial_[i]) p.v = _mm256_setzero_ps();
+      for (FloatLanes& p : partial_[i]) p.v = _mm256_setzero_ps();
     }
   }
 
-  GALLEY_INLINE void block(int i, const RowLanes (&codes)[8], const Scales<RowLanes>& scales) {
+  GALLEY_INLINE void block(int i, const DwordLanes (&codes)[8], const Scales<DwordLanes>& scales) {
     store_block<Block, Traits>(codes, scales, group_ + i * Block::kBytes);
   }
 
@@ -121,7 +121,7 @@ class TileSink {
     for (const std::byte*& next : next_) next += n_tokens_ * kQuantizedBlockBytes;
   }
 
-  RowFloats total(std::int64_t t) const {
+  FloatLanes total(std::int64_t t) const {
     __m256 p[8];
     for (int i = 0; i < 8; ++i) p[i] = partial_[i][t].v;
     return avx2::total(p);
@@ -131,87 +131,12 @@ class TileSink {
   alignas(64) std::byte group_[8 * Block::kBytes];
   std::int64_t n_tokens_;
   const std::byte* next_[8];  // the next block of activations of each partial sum
-  RowFloats partial_[8][kTileTokens];
-};
-
-// One token: weights go from the unpacker into products without leaving the registers.
-template <class Traits>
-class OneTokenSink {
- public:
-  OneTokenSink(const std::byte* tile, std::int64_t /*n_tokens*/, const BlockWalk& walk) {
-    for (int i = 0; i < 8; ++i) {
-      next_[i] = tile + walk.start[i] * TileBlock<1>::kBytes;
-      partial_[i] = _mm256_setzero_ps();
-    }
-  }
-
-  void end_group(int /*n_blocks*/) {}
-
-  GALLEY_INLINE void block(int i, const RowLanes (&codes)[8], const Scales<RowLanes>& scales) {
-    const TileBlock<1> x{next_[i]};
-    next_[i] += TileBlock<1>::kBytes;
-    __m256i sum;
-    if constexpr (Traits::kBits == 8) {
-      sum = signed_sum(codes, x);
-    } else {
-      sum = unsigned_sum(codes, scales, x);
-    }
-    partial_[i] = add_block<typename Traits::Terms>(partial_[i], sum, InRegisters{scales}, x, 0);
-  }
-
-  RowFloats total(std::int64_t /*t*/) const { return avx2::total(partial_); }
-
- private:
-  // What add_block asks of weights.
-  struct InRegisters {
-    const Scales<RowLanes>& scales;
-    __m256 d() const { return scales.d.v; }
-    __m256 min(int i) const { return scales.min[i].v; }
-  };
-
-  // Codes of 8 bits as they are: |code| <= 128 times +-q stays in 16 bits for one step, as q is
-  // never -128, which could not change its sign.
-  GALLEY_INLINE static __m256i signed_sum(const RowLanes (&codes)[8], const TileBlock<1>& x) {
-    const __m256i ones = _mm256_set1_epi16(1);
-    __m256i sum = _mm256_setzero_si256();
-    for (int k = 0; k < 8; ++k) {
-      const __m256i q = _mm256_sign_epi8(x.q(k, 0), codes[k].v);
-      const __m256i products = _mm256_maddubs_epi16(_mm256_abs_epi8(codes[k].v), q);
-      sum = _mm256_add_epi32(sum, _mm256_madd_epi16(products, ones));
-    }
-    return sum;
-  }
-
-  GALLEY_INLINE static __m256i unsigned_sum(const RowLanes (&codes)[8],
-                                            const Scales<RowLanes>& scales, const TileBlock<1>& x) {
-    constexpr int kSteps = kStepsIn16Bits<Traits>;
-    __m256i sum = _mm256_setzero_si256();
-    if constexpr (Traits::kOffset != 0) {
-      sum = Traits::kHasScales ? minus_offset<Traits>(scales.scale)
-                               : _mm256_set1_epi16(-Traits::kOffset);
-      sum = _mm256_madd_epi16(sum, x.sums(0));
-    }
-    for (int part = 0; part < 8 / kSteps; ++part) {
-      __m256i narrow = _mm256_setzero_si256();
-      for (int k = part * kSteps; k < (part + 1) * kSteps; ++k) {
-        narrow = _mm256_add_epi16(narrow, _mm256_maddubs_epi16(codes[k].v, x.q(k, 0)));
-      }
-      const __m256i factor =
-          Traits::kHasScales ? twice(scales.scale[part * kSteps / 4]) : _mm256_set1_epi16(1);
-      sum = _mm256_add_epi32(sum, _mm256_madd_epi16(narrow, factor));
-    }
-    return sum;
-  }
-
-  const std::byte* next_[8];
-  __m256 partial_[8];
+  FloatLanes partial_[8][kTileTokens];
 };
 
 // What BlockMatmul asks of an instruction set.
 struct BlockIsa {
-  using Lanes = RowLanes;
-  template <class Traits>
-  using OneTokenSink = avx2::OneTokenSink<Traits>;
+  using Lanes = DwordLanes;
   template <class Traits>
   using TileSink = avx2::TileSink<Traits>;
   template <class Traits>
@@ -222,15 +147,15 @@ struct BlockIsa {
   template <class Traits>
   static void multiply_panel(const std::byte* const (&panel)[2], std::int64_t n_units,
                              const std::byte* tile, std::int64_t n_tokens, std::int64_t n_blocks,
-                             RowFloats (&y)[2][kTileTokens]) {
+                             FloatLanes (&y)[2][kTileTokens]) {
     avx2::multiply_panel<PanelProducts<Traits>>(panel, n_units, tile, n_tokens, n_blocks,
                                                 Traits::kOffset, y);
   }
 
   // Writes the values of the first n_rows rows.
-  static void store(RowFloats value, float* y, std::int64_t n_rows) {
-    if (n_rows == RowLanes::kRows) return _mm256_storeu_ps(y, value.v);
-    alignas(32) float all[RowLanes::kRows];
+  static void store(FloatLanes value, float* y, std::int64_t n_rows) {
+    if (n_rows == DwordLanes::kLanes) return _mm256_storeu_ps(y, value.v);
+    alignas(32) float all[DwordLanes::kLanes];
     _mm256_store_ps(all, value.v);
     for (std::int64_t r = 0; r < n_rows; ++r) y[r] = all[r];
   }

@@ -95,6 +95,22 @@ struct TileBlock {
   }
 };
 
+// What add_block asks of activations: token t of a tile.
+template <class Terms, int c>
+struct TokenOfTile {
+  const TileBlock<c>& x;
+  int t;
+
+  __m256 d() const { return x.d(t); }
+  __m256 min_factor(int i) const {
+    if constexpr (Terms::kMinimums == 1) return x.sum(t);
+    const __m256i sums = x.sums(t);
+    const __m256i half =
+        i == 0 ? _mm256_srai_epi32(_mm256_slli_epi32(sums, 16), 16) : _mm256_srai_epi32(sums, 16);
+    return _mm256_mul_ps(x.d(t), _mm256_cvtepi32_ps(half));
+  }
+};
+
 // A block's weights: registers in memory, one row per lane. Eight of codes (then eight of their
 // magnitudes, if they are signed; or sixteen of two columns each, if they are wide), then d, then,
 // as far as there are any: the two scales, each twice in its lane; what takes off the offset (minus
@@ -126,18 +142,12 @@ struct PanelBlock {
 };
 
 // partial + the products of a block whose integer sum is `sum`.
-template <class Terms, int c, class W>
-__m256 add_block(__m256 partial, __m256i sum, const W& w, const TileBlock<c>& x, int t) {
+template <class Terms, class W, class X>
+__m256 add_block(__m256 partial, __m256i sum, const W& w, const X& x) {
   const __m256 total = _mm256_cvtepi32_ps(sum);
-  partial = _mm256_fmadd_ps(total, _mm256_mul_ps(w.d(), x.d(t)), partial);
-  if constexpr (Terms::kMinimums == 1) {
-    partial = _mm256_fmadd_ps(w.min(0), x.sum(t), partial);
-  } else if constexpr (Terms::kMinimums == 2) {
-    const __m256i sums = x.sums(t);
-    const __m256i first = _mm256_srai_epi32(_mm256_slli_epi32(sums, 16), 16);
-    const __m256i last = _mm256_srai_epi32(sums, 16);
-    partial = _mm256_fmadd_ps(w.min(0), _mm256_mul_ps(x.d(t), _mm256_cvtepi32_ps(first)), partial);
-    partial = _mm256_fmadd_ps(w.min(1), _mm256_mul_ps(x.d(t), _mm256_cvtepi32_ps(last)), partial);
+  partial = _mm256_fmadd_ps(total, _mm256_mul_ps(w.d(), x.d()), partial);
+  for (int i = 0; i < Terms::kMinimums; ++i) {
+    partial = _mm256_fmadd_ps(w.min(i), x.min_factor(i), partial);
   }
   return partial;
 }

@@ -1,42 +1,57 @@
 #include "kernels/avx2/block_isa.h"
 #include "kernels/avx2/matmul_float.h"
+#include "kernels/avx2/row_isa.h"
 #include "kernels/block_matmul.h"
 #include "kernels/grid_matmul.h"
 #include "kernels/matmul_types.h"
+#include "kernels/row_matmul.h"
 #include "tensor/dtype_enum.h"
 
 namespace galley::kernels::avx2 {
+namespace {
+
+// One token goes row by row, unless rows are too short for it.
+template <class Block>
+void multiply(const MatmulArgs& args, Part part) {
+  if (args.tokens == 1 && args.cols >= kGroupColumns) {
+    RowMatmul<RowIsa, Block>::run(args, part);
+  } else {
+    BlockMatmul<BlockIsa, Block>::run(args, part);
+  }
+}
+
+}  // namespace
 
 void matmul(const MatmulArgs& args, Part part) {
   switch (args.type) {
     case DType::kQ4_0:
-      return BlockMatmul<BlockIsa, BlockQ4_0>::run(args, part);
+      return multiply<BlockQ4_0>(args, part);
     case DType::kQ4_1:
-      return BlockMatmul<BlockIsa, BlockQ4_1>::run(args, part);
+      return multiply<BlockQ4_1>(args, part);
     case DType::kQ5_0:
-      return BlockMatmul<BlockIsa, BlockQ5_0>::run(args, part);
+      return multiply<BlockQ5_0>(args, part);
     case DType::kQ5_1:
-      return BlockMatmul<BlockIsa, BlockQ5_1>::run(args, part);
+      return multiply<BlockQ5_1>(args, part);
     case DType::kQ8_0:
-      return BlockMatmul<BlockIsa, BlockQ8_0>::run(args, part);
+      return multiply<BlockQ8_0>(args, part);
     case DType::kIQ4_NL:
-      return BlockMatmul<BlockIsa, BlockIQ4_NL>::run(args, part);
+      return multiply<BlockIQ4_NL>(args, part);
     case DType::kQ2_K:
-      return BlockMatmul<BlockIsa, BlockQ2_K>::run(args, part);
+      return multiply<BlockQ2_K>(args, part);
     case DType::kQ3_K:
-      return BlockMatmul<BlockIsa, BlockQ3_K>::run(args, part);
+      return multiply<BlockQ3_K>(args, part);
     case DType::kQ4_K:
-      return BlockMatmul<BlockIsa, BlockQ4_K>::run(args, part);
+      return multiply<BlockQ4_K>(args, part);
     case DType::kQ5_K:
-      return BlockMatmul<BlockIsa, BlockQ5_K>::run(args, part);
+      return multiply<BlockQ5_K>(args, part);
     case DType::kQ6_K:
-      return BlockMatmul<BlockIsa, BlockQ6_K>::run(args, part);
+      return multiply<BlockQ6_K>(args, part);
     case DType::kIQ4_XS:
-      return BlockMatmul<BlockIsa, BlockIQ4_XS>::run(args, part);
+      return multiply<BlockIQ4_XS>(args, part);
     case DType::kTQ1_0:
-      return BlockMatmul<BlockIsa, BlockTQ1_0>::run(args, part);
+      return multiply<BlockTQ1_0>(args, part);
     case DType::kTQ2_0:
-      return BlockMatmul<BlockIsa, BlockTQ2_0>::run(args, part);
+      return multiply<BlockTQ2_0>(args, part);
     case DType::kF32:
     case DType::kF16:
     case DType::kBF16:
@@ -48,7 +63,7 @@ void matmul(const MatmulArgs& args, Part part) {
     case DType::kIQ3_S:
     case DType::kIQ1_S:
     case DType::kIQ1_M:
-      return grid_matmul<BlockIsa>(args, part);
+      return grid_matmul<BlockIsa, RowIsa>(args, part);
     default:
       no_matmul_for(args.type);
   }

@@ -80,7 +80,7 @@ GALLEY_INLINE inline void multiply_block(const PanelBlock<Products> (&w)[n_units
         const __m256i factor = Terms::kHasScales ? w[u].minus_offset() : minus_offset;
         sum[u][t] = _mm256_add_epi32(sum[u][t], _mm256_madd_epi16(factor, x.sums(t)));
       }
-      partial[u][t] = add_block<Terms>(partial[u][t], sum[u][t], w[u], x, t);
+      partial[u][t] = add_block<Terms>(partial[u][t], sum[u][t], w[u], TokenOfTile<Terms, c>{x, t});
     }
   });
 }
@@ -113,7 +113,8 @@ GALLEY_INLINE inline void multiply_wide_block(const PanelBlock<Products> (&w)[n_
   unroll<c>([&](auto token) GALLEY_INLINE {
     constexpr int t = decltype(token)::value;
     for (int u = 0; u < n_units; ++u) {
-      partial[u][t] = add_block<typename Products::Terms>(partial[u][t], sum[u][t], w[u], x, t);
+      partial[u][t] = add_block<typename Products::Terms>(
+          partial[u][t], sum[u][t], w[u], TokenOfTile<typename Products::Terms, c>{x, t});
     }
   });
 }
@@ -121,7 +122,7 @@ GALLEY_INLINE inline void multiply_wide_block(const PanelBlock<Products> (&w)[n_
 // All products of n_units * 8 rows and some columns of a tile.
 template <class Products, int n_units, int c, int n>
 void multiply_columns(const std::byte* const* panel, const std::byte* tile, Columns<c, n> columns,
-                      std::int64_t n_blocks, int offset, RowFloats (*y)[kTileTokens]) {
+                      std::int64_t n_blocks, int offset, FloatLanes (*y)[kTileTokens]) {
   const __m256i minus_offset = _mm256_set1_epi16(static_cast<std::int16_t>(-offset));
   // The partial sums come in the order 0, 4, 2, 6, 1, 5, 3, 7 (BlockWalk): after the second of
   // each pair they are added, after the second pair their sums, and so on; at most three wait.
@@ -167,7 +168,7 @@ void multiply_columns(const std::byte* const* panel, const std::byte* tile, Colu
 template <class Products, int c, int n>
 void multiply_group_columns(const std::byte* group, const std::byte* const (&tile)[8],
                             Columns<c, n> columns, int n_blocks, int offset,
-                            RowFloats (&partial)[8][kTileTokens]) {
+                            FloatLanes (&partial)[8][kTileTokens]) {
   const __m256i minus_offset = _mm256_set1_epi16(static_cast<std::int16_t>(-offset));
   for (int i = 0; i < n_blocks; ++i) {
     const PanelBlock<Products> w[1] = {{group + i * PanelBlock<Products>::kBytes}};
@@ -216,7 +217,7 @@ void for_columns(std::int64_t n_tokens, Body body) {
 template <class Products>
 void multiply_panel(const std::byte* const (&panel)[2], std::int64_t n_units, const std::byte* tile,
                     std::int64_t n_tokens, std::int64_t n_blocks, int offset,
-                    RowFloats (&y)[2][kTileTokens]) {
+                    FloatLanes (&y)[2][kTileTokens]) {
   for_columns<Products::kKind>(n_tokens, [&](auto columns) {
     if (n_units == 2) {
       multiply_columns<Products, 2>(panel, tile, columns, n_blocks, offset, y);
@@ -229,7 +230,7 @@ void multiply_panel(const std::byte* const (&panel)[2], std::int64_t n_units, co
 template <class Products>
 void multiply_group(const std::byte* group, const std::byte* const (&tile)[8],
                     std::int64_t n_tokens, int n_blocks, int offset,
-                    RowFloats (&partial)[8][kTileTokens]) {
+                    FloatLanes (&partial)[8][kTileTokens]) {
   for_columns<Products::kKind>(n_tokens, [&](auto columns) {
     multiply_group_columns<Products>(group, tile, columns, n_blocks, offset, partial);
   });
@@ -238,10 +239,10 @@ void multiply_group(const std::byte* group, const std::byte* const (&tile)[8],
 #define GALLEY_INSTANTIATE(Block)                                                               \
   template void multiply_panel<PanelProducts<WeightTraits<Block>>>(                             \
       const std::byte* const(&)[2], std::int64_t, const std::byte*, std::int64_t, std::int64_t, \
-      int, RowFloats(&)[2][kTileTokens]);                                                       \
+      int, FloatLanes(&)[2][kTileTokens]);                                                      \
   template void multiply_group<GroupProducts<WeightTraits<Block>>>(                             \
       const std::byte*, const std::byte* const(&)[8], std::int64_t, int, int,                   \
-      RowFloats(&)[8][kTileTokens]);
+      FloatLanes(&)[8][kTileTokens]);
 // One type for each kind of products.
 GALLEY_INSTANTIATE(BlockQ4_0)
 GALLEY_INSTANTIATE(BlockQ4_K)

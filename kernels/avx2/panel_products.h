@@ -8,7 +8,7 @@
 #include <cstdint>
 
 #include "kernels/args.h"
-#include "kernels/avx2/row_lanes.h"
+#include "kernels/avx2/dword_lanes.h"
 #include "kernels/weight_traits.h"
 
 namespace galley::kernels::avx2 {
@@ -18,13 +18,13 @@ namespace galley::kernels::avx2 {
 template <class Products>
 void multiply_panel(const std::byte* const (&panel)[2], std::int64_t n_units, const std::byte* tile,
                     std::int64_t n_tokens, std::int64_t n_blocks, int offset,
-                    RowFloats (&y)[2][kTileTokens]);
+                    FloatLanes (&y)[2][kTileTokens]);
 
 // Adds the products of a group to partial sums: block i of `group` (PanelBlocks, in the order
 // of columns) with the block at tile[i], to partial[i][token], for i < n_blocks.
 template <class Products>
 void multiply_group(const std::byte* group, const std::byte* const (&tile)[8],
                     std::int64_t n_tokens, int n_blocks, int offset,
-                    RowFloats (&partial)[8][kTileTokens]);
+                    FloatLanes (&partial)[8][kTileTokens]);
 
 }  // namespace galley::kernels::avx2

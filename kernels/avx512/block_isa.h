@@ -11,25 +11,15 @@
 #include <cstdint>
 
 #include "kernels/avx512/block_step.h"
+#include "kernels/avx512/dword_lanes.h"
 #include "kernels/avx512/panel_products.h"
-#include "kernels/avx512/row_lanes.h"
 #include "kernels/quantized_rows.h"
 #include "kernels/unpack32.h"
 
 namespace galley::kernels::avx512 {
 
-// vpdpbusd multiplies unsigned weights with signed activations: signed codes get 128 added.
-template <class Traits>
-inline constexpr int kUnsignedOffset = Traits::kBits == 8 ? 128 : Traits::kOffset;
-
-template <class Traits>
-__m512i unsigned_codes(RowLanes codes) {
-  if constexpr (Traits::kBits == 8) return _mm512_xor_si512(codes.v, _mm512_set1_epi8(-128));
-  return codes.v;
-}
-
 // The tree over the eight partial sums.
-inline RowFloats total(const __m512 (&p)[8]) {
+inline FloatLanes total(const __m512 (&p)[8]) {
   const auto add = [](__m512 a, __m512 b) { return _mm512_add_ps(a, b); };
   return {add(add(add(p[0], p[4]), add(p[2], p[6])), add(add(p[1], p[5]), add(p[3], p[7])))};
 }
@@ -46,12 +36,12 @@ class PanelSink {
 
   void end_group(int /*n_blocks*/) {}
 
-  GALLEY_INLINE void block(int i, const RowLanes (&codes)[8], const Scales<RowLanes>& scales) {
+  GALLEY_INLINE void block(int i, const DwordLanes (&codes)[8], const Scales<DwordLanes>& scales) {
     store(codes, scales, next_[i]);
     next_[i] += Block::kBytes;
   }
 
-  GALLEY_INLINE static void store(const RowLanes (&codes)[8], const Scales<RowLanes>& scales,
+  GALLEY_INLINE static void store(const DwordLanes (&codes)[8], const Scales<DwordLanes>& scales,
                                   std::byte* to) {
     for (int k = 0; k < 8; ++k) {
       _mm512_store_si512(to + 64 * k, unsigned_codes<Traits>(codes[k]));
@@ -78,11 +68,11 @@ class TileSink {
       : n_tokens_(n_tokens) {
     for (int i = 0; i < 8; ++i) {
       next_[i] = tile + walk.start[i] * n_tokens * kQuantizedBlockBytes;
-      for (RowFloats& p : partial_[i]) p.v = _mm512_setzero_ps();
+      for (FloatLanes& p : partial_[i]) p.v = _mm512_setzero_ps();
     }
   }
 
-  GALLEY_INLINE void block(int i, const RowLanes (&codes)[8], const Scales<RowLanes>& scales) {
+  GALLEY_INLINE void block(int i, const DwordLanes (&codes)[8], const Scales<DwordLanes>& scales) {
     PanelSink<Traits>::store(codes, scales, group_ + i * PanelSink<Traits>::Block::kBytes);
   }
 
@@ -92,7 +82,7 @@ class TileSink {
     for (const std::byte*& next : next_) next += n_tokens_ * kQuantizedBlockBytes;
   }
 
-  RowFloats total(std::int64_t t) const {
+  FloatLanes total(std::int64_t t) const {
     __m512 p[8];
     for (int i = 0; i < 8; ++i) p[i] = partial_[i][t].v;
     return avx512::total(p);
@@ -102,56 +92,12 @@ class TileSink {
   alignas(64) std::byte group_[8 * PanelSink<Traits>::Block::kBytes];
   std::int64_t n_tokens_;
   const std::byte* next_[8];  // the next block of activations of each partial sum
-  RowFloats partial_[8][kTileTokens];
-};
-
-// One token: weights go from the unpacker into products without leaving the registers.
-template <class Traits>
-class OneTokenSink {
- public:
-  OneTokenSink(const std::byte* tile, std::int64_t /*n_tokens*/, const BlockWalk& walk) {
-    for (int i = 0; i < 8; ++i) {
-      next_[i] = tile + walk.start[i] * TileBlock<1>::kBytes;
-      partial_[i] = _mm512_setzero_ps();
-    }
-  }
-
-  void end_group(int /*n_blocks*/) {}
-
-  GALLEY_INLINE void block(int i, const RowLanes (&codes)[8], const Scales<RowLanes>& scales) {
-    const TileBlock<1> x{next_[i]};
-    next_[i] += TileBlock<1>::kBytes;
-    const __m512i minus_offset = _mm512_set1_epi16(-kUnsignedOffset<Traits>);
-    __m512i sum[2] = {
-        start < Traits::kHasScales ? Half::kFirst : Half::kBoth > (minus_offset, x.sums(0)),
-        start<Half::kLast>(minus_offset, x.sums(0))};
-    for (int k = 0; k < 8; ++k) {
-      __m512i& half = sum[Traits::kHasScales ? k / 4 : 0];
-      half = _mm512_dpbusd_epi32(half, unsigned_codes<Traits>(codes[k]), x.q(k, 0));
-    }
-    partial_[i] = add_block<typename Traits::Terms>(partial_[i], sum, InRegisters{scales}, x, 0);
-  }
-
-  RowFloats total(std::int64_t /*t*/) const { return avx512::total(partial_); }
-
- private:
-  // What add_block asks of weights.
-  struct InRegisters {
-    const Scales<RowLanes>& scales;
-    __m512 d() const { return scales.d.v; }
-    __m512 scale(int half) const { return to_float(scales.scale[half]).v; }
-    __m512 min(int i) const { return scales.min[i].v; }
-  };
-
-  const std::byte* next_[8];
-  __m512 partial_[8];
+  FloatLanes partial_[8][kTileTokens];
 };
 
 // What BlockMatmul asks of an instruction set.
 struct BlockIsa {
-  using Lanes = RowLanes;
-  template <class Traits>
-  using OneTokenSink = avx512::OneTokenSink<Traits>;
+  using Lanes = DwordLanes;
   template <class Traits>
   using TileSink = avx512::TileSink<Traits>;
   template <class Traits>
@@ -162,13 +108,13 @@ struct BlockIsa {
   template <class Traits>
   static void multiply_panel(const std::byte* const (&panel)[2], std::int64_t n_units,
                              const std::byte* tile, std::int64_t n_tokens, std::int64_t n_blocks,
-                             RowFloats (&y)[2][kTileTokens]) {
+                             FloatLanes (&y)[2][kTileTokens]) {
     avx512::multiply_panel<typename Traits::Terms>(panel, n_units, tile, n_tokens, n_blocks,
                                                    kUnsignedOffset<Traits>, y);
   }
 
   // Writes the values of the first n_rows rows.
-  static void store(RowFloats value, float* y, std::int64_t n_rows) {
+  static void store(FloatLanes value, float* y, std::int64_t n_rows) {
     const auto mask = static_cast<__mmask16>((1u << n_rows) - 1u);
     _mm512_mask_storeu_ps(y, mask, value.v);
   }

@@ -10,9 +10,20 @@
 #include <cstdint>
 
 #include "kernels/args.h"
+#include "kernels/avx512/dword_lanes.h"
 #include "kernels/weight_traits.h"
 
 namespace galley::kernels::avx512 {
+
+// vpdpbusd multiplies unsigned weights with signed activations: signed codes get 128 added.
+template <class Traits>
+inline constexpr int kUnsignedOffset = Traits::kBits == 8 ? 128 : Traits::kOffset;
+
+template <class Traits>
+__m512i unsigned_codes(DwordLanes codes) {
+  if constexpr (Traits::kBits == 8) return _mm512_xor_si512(codes.v, _mm512_set1_epi8(-128));
+  return codes.v;
+}
 
 // A block of a tile of c tokens: see QuantizedRows.
 template <int c>
@@ -57,6 +68,22 @@ struct PanelBlock {
   __m512 floats(int place) const { return _mm512_load_ps(at + 64 * place); }
 };
 
+// What add_block asks of activations: token t of a tile.
+template <class Terms, int c>
+struct TokenOfTile {
+  const TileBlock<c>& x;
+  int t;
+
+  __m512 d() const { return x.d(t); }
+  __m512 min_factor(int i) const {
+    if constexpr (Terms::kMinimums == 1) return x.sum(t);
+    const __m512i sums = x.sums(t);
+    const __m512i half =
+        i == 0 ? _mm512_srai_epi32(_mm512_slli_epi32(sums, 16), 16) : _mm512_srai_epi32(sums, 16);
+    return _mm512_mul_ps(x.d(t), _mm512_cvtepi32_ps(half));
+  }
+};
+
 // Where the integer sums of a block begin: what the offset of the codes adds is taken off first.
 // Of the whole block, or of the first or the last half.
 enum class Half { kFirst = 0x0000ffff, kLast = -0x10000, kBoth = -1 };
@@ -68,24 +95,17 @@ __m512i start(__m512i minus_offset, __m512i sums) {
 }
 
 // partial + the products of a block: `sum` is its integer sum, or those of its halves.
-template <class Terms, int c, class W>
-__m512 add_block(__m512 partial, const __m512i (&sum)[2], const W& w, const TileBlock<c>& x,
-                 int t) {
+template <class Terms, class W, class X>
+__m512 add_block(__m512 partial, const __m512i (&sum)[2], const W& w, const X& x) {
   __m512 total = _mm512_cvtepi32_ps(sum[0]);
   if constexpr (Terms::kHasScales) {
     // Integers below 2^24: exact in floats.
     total = _mm512_mul_ps(total, w.scale(0));
     total = _mm512_fmadd_ps(_mm512_cvtepi32_ps(sum[1]), w.scale(1), total);
   }
-  partial = _mm512_fmadd_ps(total, _mm512_mul_ps(w.d(), x.d(t)), partial);
-  if constexpr (Terms::kMinimums == 1) {
-    partial = _mm512_fmadd_ps(w.min(0), x.sum(t), partial);
-  } else if constexpr (Terms::kMinimums == 2) {
-    const __m512i sums = x.sums(t);
-    const __m512i first = _mm512_srai_epi32(_mm512_slli_epi32(sums, 16), 16);
-    const __m512i last = _mm512_srai_epi32(sums, 16);
-    partial = _mm512_fmadd_ps(w.min(0), _mm512_mul_ps(x.d(t), _mm512_cvtepi32_ps(first)), partial);
-    partial = _mm512_fmadd_ps(w.min(1), _mm512_mul_ps(x.d(t), _mm512_cvtepi32_ps(last)), partial);
+  partial = _mm512_fmadd_ps(total, _mm512_mul_ps(w.d(), x.d()), partial);
+  for (int i = 0; i < Terms::kMinimums; ++i) {
+    partial = _mm512_fmadd_ps(w.min(i), x.min_factor(i), partial);
   }
   return partial;
 }

@@ -45,7 +45,7 @@ GALLEY_INLINE inline void multiply_block(const PanelBlock<Terms> (&w)[n_units],
   unroll<c>([&](auto token) GALLEY_INLINE {
     constexpr int t = decltype(token)::value;
     for (int u = 0; u < n_units; ++u) {
-      partial[u][t] = add_block<Terms>(partial[u][t], sum[u][t], w[u], x, t);
+      partial[u][t] = add_block<Terms>(partial[u][t], sum[u][t], w[u], TokenOfTile<Terms, c>{x, t});
     }
   });
 }
@@ -53,7 +53,7 @@ GALLEY_INLINE inline void multiply_block(const PanelBlock<Terms> (&w)[n_units],
 // All products of n_units * 16 rows and a tile of c tokens.
 template <class Terms, int n_units, int c>
 void multiply_tile(const std::byte* const (&panel)[2], const std::byte* tile, std::int64_t n_blocks,
-                   int offset, RowFloats (&y)[2][kTileTokens]) {
+                   int offset, FloatLanes (&y)[2][kTileTokens]) {
   const __m512i minus_offset = _mm512_set1_epi16(static_cast<std::int16_t>(-offset));
   // The partial sums come in the order 0, 4, 2, 6, 1, 5, 3, 7 (BlockWalk): after the second of
   // each pair they are added, after the second pair their sums, and so on; at most three wait.
@@ -92,7 +92,7 @@ void multiply_tile(const std::byte* const (&panel)[2], const std::byte* tile, st
 
 template <class Terms, int c>
 void multiply_group_tile(const std::byte* group, const std::byte* const (&tile)[8], int n_blocks,
-                         int offset, RowFloats (&partial)[8][kTileTokens]) {
+                         int offset, FloatLanes (&partial)[8][kTileTokens]) {
   const __m512i minus_offset = _mm512_set1_epi16(static_cast<std::int16_t>(-offset));
   for (int i = 0; i < n_blocks; ++i) {
     const PanelBlock<Terms> w[1] = {{group + i * PanelBlock<Terms>::kBytes}};
@@ -127,7 +127,7 @@ void for_n_tokens(std::int64_t n, Body body) {
 template <class Terms>
 void multiply_panel(const std::byte* const (&panel)[2], std::int64_t n_units, const std::byte* tile,
                     std::int64_t n_tokens, std::int64_t n_blocks, int offset,
-                    RowFloats (&y)[2][kTileTokens]) {
+                    FloatLanes (&y)[2][kTileTokens]) {
   for_n_tokens(n_tokens, [&](auto n) {
     constexpr int c = decltype(n)::value;
     if (n_units == 1) return multiply_tile<Terms, 1, c>(panel, tile, n_blocks, offset, y);
@@ -138,7 +138,7 @@ void multiply_panel(const std::byte* const (&panel)[2], std::int64_t n_units, co
 template <class Terms>
 void multiply_group(const std::byte* group, const std::byte* const (&tile)[8],
                     std::int64_t n_tokens, int n_blocks, int offset,
-                    RowFloats (&partial)[8][kTileTokens]) {
+                    FloatLanes (&partial)[8][kTileTokens]) {
   for_n_tokens(n_tokens, [&](auto n) {
     multiply_group_tile<Terms, decltype(n)::value>(group, tile, n_blocks, offset, partial);
   });
@@ -147,9 +147,9 @@ void multiply_group(const std::byte* group, const std::byte* const (&tile)[8],
 #define GALLEY_INSTANTIATE(Terms)                                                        \
   template void multiply_panel<Terms>(const std::byte* const(&)[2], std::int64_t,        \
                                       const std::byte*, std::int64_t, std::int64_t, int, \
-                                      RowFloats(&)[2][kTileTokens]);                     \
+                                      FloatLanes(&)[2][kTileTokens]);                    \
   template void multiply_group<Terms>(const std::byte*, const std::byte* const(&)[8],    \
-                                      std::int64_t, int, int, RowFloats(&)[8][kTileTokens]);
+                                      std::int64_t, int, int, FloatLanes(&)[8][kTileTokens]);
 using Plain = BlockTerms<false, 0>;
 using WithMinimum = BlockTerms<false, 1>;
 using WithScales = BlockTerms<true, 0>;

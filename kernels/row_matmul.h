@@ -1,0 +1,104 @@
+// Products with quantized weights for one token, row by row: how decoding reads a model.
+//
+// Where it sits: matmul() of AVX2 and of AVX-512 calls RowMatmul<Isa, Block>::run where there is
+// one token (block_matmul.h has the others); Isa supplies the arithmetic (avx2/row_isa.h,
+// avx512/row_isa.h). docs/kernels.md draws it.
+//
+// Each weight is used once, so the time is that of reading memory, as long as the arithmetic hides
+// behind it. Rows are read in the order in which they lie, one stream per thread, and asked for
+// well before they are needed. The lanes of a register are the eight blocks of a group, which are
+// the eight partial sums of docs/exactness.md.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "kernels/args.h"
+#include "kernels/row_unpack256.h"
+#include "kernels/share.h"
+#include "kernels/token_groups.h"
+#include "kernels/weight_traits.h"
+
+namespace galley::kernels {
+
+template <class Isa, class Block>
+class RowMatmul {
+ public:
+  // args.scratch holds the token's groups.
+  static void run(const MatmulArgs& args, Part part) { RowMatmul(args).run_part(part); }
+
+ private:
+  using V = typename Isa::Lanes;
+  using Traits = WeightTraits<Block>;
+  static constexpr std::int64_t kRows = Isa::kRows;  // at once
+  static constexpr std::int64_t kBytes = kGroupBytes<Block>;
+  // How far ahead bytes are asked for: what memory delivers in the time that it takes to answer,
+  // several times over. From 4 KB on it makes no difference.
+  static constexpr std::int64_t kAhead = 16384;
+
+  explicit RowMatmul(const MatmulArgs& args)
+      : args_(args),
+        n_blocks_(args.cols / 32),
+        row_bytes_(n_blocks_ * kBytes / 8),
+        token_(reinterpret_cast<TokenGroup*>(args.scratch)) {}
+
+  void run_part(Part part) {
+    const Range units = share((args_.rows + kRows - 1) / kRows, part);
+    if (units.begin == units.end) return;
+    const std::int64_t end = units.end * kRows < args_.rows ? units.end * kRows : args_.rows;
+    asked_ = args_.weights + units.begin * kRows * row_bytes_;
+    end_ = args_.weights + end * row_bytes_;
+    ask_up_to(asked_ + kAhead);
+    arrange_token<Traits>(args_.xq.tiles, n_blocks_, Isa::template kOffset<Traits>, token_);
+    for (std::int64_t row = units.begin * kRows; row < end; row += kRows) {
+      multiply_rows(row, end - row < kRows ? end - row : kRows);
+    }
+  }
+
+  // Asks for bytes up to `to` (and no others than this part's), as far as that was not done yet.
+  GALLEY_INLINE void ask_up_to(const std::byte* to) {
+    if (to > end_) to = end_;
+    for (; asked_ < to; asked_ += 64) __builtin_prefetch(asked_, 0, 2);
+  }
+
+  // Outputs `row` to row + n_rows - 1. (If there is one row where two would fit, it is taken
+  // twice.)
+  GALLEY_INLINE void multiply_rows(std::int64_t row, std::int64_t n_rows) {
+    const std::byte* group = args_.weights + row * row_bytes_;
+    const std::int64_t stride = n_rows == kRows ? row_bytes_ : 0;
+    const std::byte* ahead = group + kAhead;
+    const auto* type = static_cast<const Block*>(nullptr);
+    typename V::Floats partial = Isa::zero();
+    for (std::int64_t g = 0; g < n_blocks_ / 8; ++g) {
+      ahead += kRows * kBytes;
+      ask_up_to(ahead);
+      partial = Isa::template multiply<Traits>(unpack_row_group<V>(type, group, stride), token_[g],
+                                               partial);
+      group += kBytes;
+    }
+    if (n_blocks_ % 8 != 0) partial = add_ragged_group(group, stride, partial);
+    Isa::store_totals(partial, args_.y + row, n_rows);
+  }
+
+  // The end of a row, less than a group: padded with zeros.
+  [[gnu::noinline]] typename V::Floats add_ragged_group(const std::byte* group, std::int64_t stride,
+                                                        typename V::Floats partial) const {
+    const std::int64_t n_bytes = n_blocks_ % 8 * (kBytes / 8);
+    alignas(64) std::byte copy[kRows * kBytes] = {};
+    for (std::int64_t r = 0; r < kRows; ++r) {
+      __builtin_memcpy(copy + r * kBytes, group + r * stride, static_cast<std::size_t>(n_bytes));
+    }
+    const auto* type = static_cast<const Block*>(nullptr);
+    return Isa::template multiply<Traits>(unpack_row_group<V>(type, copy, kBytes),
+                                          token_[n_blocks_ / 8], partial);
+  }
+
+  const MatmulArgs& args_;
+  std::int64_t n_blocks_;
+  std::int64_t row_bytes_;
+  TokenGroup* token_;
+  const std::byte* asked_ = nullptr;  // asked for up to here
+  const std::byte* end_ = nullptr;    // of the part's rows
+};
+
+}  // namespace galley::kernels
