@@ -70,10 +70,9 @@ class TileAttention {
       for (AttentionRows* rows = groups_; rows < groups_end_; ++rows) {
         inner_.score(shape_, keys, *rows);
       }
-      AttentionBlock values = load_values(tile, base, first, last);
+      const AttentionBlock values = load_values(tile, base, first, last);
       for (const AttentionRows* rows = groups_; rows < groups_end_; ++rows) {
         inner_.weigh(shape_, values, *rows);
-        values.prefetch = nullptr;
       }
     }
     finish(tile);
@@ -129,37 +128,32 @@ class TileAttention {
   // The keys of the block from `base` on, of the positions first .. last - 1 (and some around
   // them), turned.
   AttentionBlock load_keys(const Tile& tile, std::int64_t base, std::int64_t first,
-                           std::int64_t last) const {
+                           std::int64_t last) {
     const KvTensor& kv = args_.k;
     float* turning = scratch_ + layout_.turning;
     float* out = scratch_ + layout_.block;
     const std::byte* rows = cached_rows(kv, tile, base);
-    const std::byte* next =
-        base + kAttentionBlock < last ? cached_rows(kv, tile, base + kAttentionBlock) : rows;
     const std::int64_t step = inner_.most_positions;
     for (std::int64_t j = place_in_block(first, base) / step * step; j < place_in_block(last, base);
          j += step) {
-      const std::int64_t n_bytes = step * kv.row_bytes;
-      for (std::int64_t i = 0; i < n_bytes; i += kCacheLine) {
-        __builtin_prefetch(next + j * kv.row_bytes + i, 0, 2);
-      }
       inner_.load(kv, rows + j * kv.row_bytes, step, turning, layout_.k_columns);
       inner_.transpose(turning, layout_.k_columns, out + j);
     }
+    look_ahead(kv, tile, base, last);
     AttentionBlock block;
     block.rows = reinterpret_cast<const std::byte*>(out);
+    block.ahead = &ahead_;
     return block;
   }
 
   // The values of the same. Floats are used where they are, halves too if there are few rows, both
   // in whole steps of columns; the rest is loaded as floats.
   AttentionBlock load_values(const Tile& tile, std::int64_t base, std::int64_t first,
-                             std::int64_t last) const {
+                             std::int64_t last) {
     const KvTensor& kv = args_.v;
+    look_ahead(kv, tile, base, last);
     AttentionBlock block;
-    block.prefetch_bytes = kv.row_bytes;
-    const std::int64_t next = base + kAttentionBlock;
-    if (next < last) block.prefetch = cached_rows(kv, tile, next);
+    block.ahead = &ahead_;
     block.rows = cached_rows(kv, tile, base);
     const std::int64_t columns = layout_.v_columns;
     const bool is_few = groups_end_ - groups_ <= 2;
@@ -173,6 +167,17 @@ class TileAttention {
     inner_.load(kv, block.rows + begin * kv.row_bytes, end - begin, out + begin * columns, columns);
     block.rows = reinterpret_cast<const std::byte*>(out);
     return block;
+  }
+
+  // Notes where the block after the one from `base` on is, if there is one.
+  void look_ahead(const KvTensor& kv, const Tile& tile, std::int64_t base, std::int64_t last) {
+    const std::int64_t next = base + kAttentionBlock;
+    ahead_ = {};
+    if (next >= last) return;
+    ahead_.at = cached_rows(kv, tile, next);
+    ahead_.end = ahead_.at + place_in_block(last, next) * kv.row_bytes;
+    // The loops below take a turn for every 32 columns of every position, or more.
+    ahead_.step = (kv.row_bytes * 32 / kv.head_size + kCacheLine - 1) / kCacheLine * kCacheLine;
   }
 
   // Where the block from position `base` on is in the cache.
@@ -203,6 +208,7 @@ class TileAttention {
   std::int64_t end_[kTileRows];
   AttentionRows groups_[kTileRows];
   AttentionRows* groups_end_ = groups_;
+  Ahead ahead_;
 };
 
 // The tokens from `first` on that share a tile: of one sequence, at most `limit`.

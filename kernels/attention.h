@@ -29,16 +29,22 @@ struct AttentionShape {
   float softcap = 0;
 };
 
+// Bytes of the cache that will be needed next. The inner loops ask for a little of them in each
+// turn: asked for all at once, they would keep the loads of these loops waiting.
+struct Ahead {
+  const std::byte* at = nullptr;
+  const std::byte* end = nullptr;
+  std::int64_t step = 0;  // bytes at a time, a multiple of 64
+};
+
 // The keys or the values of one block of positions.
 struct AttentionBlock {
   // Keys: [columns, kAttentionBlock] of F32, so that the same column of many positions is one
   // register. Values: [kAttentionBlock, columns] of F32, or of F16.
   const std::byte* rows = nullptr;
   bool is_f16 = false;
-  // What the next block will need, as it is in the cache, to be fetched while this one is worked
-  // on: `prefetch_bytes` for each position; nullptr if that has been done.
-  const std::byte* prefetch = nullptr;
-  std::int64_t prefetch_bytes = 0;
+  // The same of the next block.
+  Ahead* ahead = nullptr;
 };
 
 // A few rows that meet the same block, and their running softmax.

@@ -32,8 +32,8 @@ class RowMatmul {
   using Traits = WeightTraits<Block>;
   static constexpr std::int64_t kRows = Isa::kRows;  // at once
   static constexpr std::int64_t kBytes = kGroupBytes<Block>;
-  // How far ahead bytes are asked for: what memory delivers in the time that it takes to answer,
-  // several times over. From 4 KB on it makes no difference.
+  // How far ahead bytes are asked for: far more than memory delivers in the time that it takes to
+  // answer, as it does not always take the same. (8 KB is a little slower, 64 KB no faster.)
   static constexpr std::int64_t kAhead = 16384;
 
   explicit RowMatmul(const MatmulArgs& args)
@@ -46,19 +46,19 @@ class RowMatmul {
     const Range units = share((args_.rows + kRows - 1) / kRows, part);
     if (units.begin == units.end) return;
     const std::int64_t end = units.end * kRows < args_.rows ? units.end * kRows : args_.rows;
-    asked_ = args_.weights + units.begin * kRows * row_bytes_;
+    asked_ = due_ = args_.weights + units.begin * kRows * row_bytes_;
     end_ = args_.weights + end * row_bytes_;
-    ask_up_to(asked_ + kAhead);
+    ask(kAhead);
     arrange_token<Traits>(args_.xq.tiles, n_blocks_, Isa::template kOffset<Traits>, token_);
     for (std::int64_t row = units.begin * kRows; row < end; row += kRows) {
       multiply_rows(row, end - row < kRows ? end - row : kRows);
     }
   }
 
-  // Asks for bytes up to `to` (and no others than this part's), as far as that was not done yet.
-  GALLEY_INLINE void ask_up_to(const std::byte* to) {
-    if (to > end_) to = end_;
-    for (; asked_ < to; asked_ += 64) __builtin_prefetch(asked_, 0, 2);
+  // Asks for the n_bytes that come next, but for none behind this part's rows.
+  GALLEY_INLINE void ask(std::int64_t n_bytes) {
+    due_ = n_bytes < end_ - due_ ? due_ + n_bytes : end_;
+    for (; asked_ < due_; asked_ += 64) __builtin_prefetch(asked_, 0, 2);
   }
 
   // Outputs `row` to row + n_rows - 1. (If there is one row where two would fit, it is taken
@@ -66,17 +66,18 @@ class RowMatmul {
   GALLEY_INLINE void multiply_rows(std::int64_t row, std::int64_t n_rows) {
     const std::byte* group = args_.weights + row * row_bytes_;
     const std::int64_t stride = n_rows == kRows ? row_bytes_ : 0;
-    const std::byte* ahead = group + kAhead;
     const auto* type = static_cast<const Block*>(nullptr);
     typename V::Floats partial = Isa::zero();
     for (std::int64_t g = 0; g < n_blocks_ / 8; ++g) {
-      ahead += kRows * kBytes;
-      ask_up_to(ahead);
+      ask(kRows * kBytes);
       partial = Isa::template multiply<Traits>(unpack_row_group<V>(type, group, stride), token_[g],
                                                partial);
       group += kBytes;
     }
-    if (n_blocks_ % 8 != 0) partial = add_ragged_group(group, stride, partial);
+    if (n_blocks_ % 8 != 0) {
+      ask(kRows * (n_blocks_ % 8 * kBytes / 8));
+      partial = add_ragged_group(group, stride, partial);
+    }
     Isa::store_totals(partial, args_.y + row, n_rows);
   }
 
@@ -97,7 +98,8 @@ class RowMatmul {
   std::int64_t n_blocks_;
   std::int64_t row_bytes_;
   TokenGroup* token_;
-  const std::byte* asked_ = nullptr;  // asked for up to here
+  const std::byte* asked_ = nullptr;  // asked for up to here,
+  const std::byte* due_ = nullptr;    // which is at least this
   const std::byte* end_ = nullptr;    // of the part's rows
 };
 

@@ -78,6 +78,13 @@ void transpose(const float* rows, std::int64_t columns, float* out) {
   }
 }
 
+// Fetches the next of what is needed soon into the second-level cache.
+GALLEY_INLINE inline void ask(Ahead& ahead) {
+  for (std::int64_t i = 0; i < ahead.step; i += 64) _mm_prefetch(ahead.at + i, _MM_HINT_T1);
+  ahead.at += ahead.step;
+  if (ahead.at >= ahead.end) ahead.step = 0;
+}
+
 // ---- scores ---------------------------------------------------------------------------------
 
 // The positions that any of the rows sees.
@@ -102,12 +109,14 @@ Seen seen_by(const AttentionRows& rows) {
 // p[row][i] = q[row] . k[i] for kRows rows and 8 kVectors positions; `keys` and `p` point to the
 // first of these.
 template <int kRows, int kVectors>
-void dot_products(const AttentionShape& shape, const float* q, const float* keys, float* p) {
+void dot_products(const AttentionShape& shape, const float* q, const float* keys, Ahead& ahead,
+                  float* p) {
   __m256 sums[kRows][kVectors];
   for (auto& row : sums) {
     for (__m256& sum : row) sum = _mm256_setzero_ps();
   }
   for (std::int64_t c = 0; c < shape.k_size; ++c) {
+    ask(ahead);
     __m256 key[kVectors];
     for (int i = 0; i < kVectors; ++i) key[i] = _mm256_load_ps(keys + c * kAttentionBlock + 8 * i);
     for (int row = 0; row < kRows; ++row) {
@@ -156,7 +165,7 @@ void score_positions(const AttentionShape& shape, const AttentionBlock& keys,
   constexpr int kStep = 8 * kVectors;
   for (int j = seen.begin / kStep * kStep; j < seen.end; j += kStep) {
     const float* k = reinterpret_cast<const float*>(keys.rows) + j;
-    dot_products<kRows, kVectors>(shape, rows.q, k, rows.p + j);
+    dot_products<kRows, kVectors>(shape, rows.q, k, *keys.ahead, rows.p + j);
   }
   const bool is_plain = seen.all && shape.softcap <= 0.0f;
   const __m256 scale = _mm256_set1_ps(shape.scale);
@@ -244,13 +253,6 @@ __m256 load_columns(const Half* x) {
   return _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(x)));
 }
 
-// Fetches what the next block needs of position j into the second-level cache.
-void prefetch(const AttentionBlock& block, int j) {
-  if (block.prefetch == nullptr) return;
-  const std::byte* data = block.prefetch + j * block.prefetch_bytes;
-  for (std::int64_t i = 0; i < block.prefetch_bytes; i += 64) _mm_prefetch(data + i, _MM_HINT_T1);
-}
-
 // o[row] = o[row] * keep + take * sum over j of p[row][j] * v[j], for 8 kColumns columns from c
 // on. Each row takes its positions in order; those that all rows see are done together.
 template <int kRows, int kColumns, typename T>
@@ -271,7 +273,7 @@ void weigh_columns(const AttentionShape& shape, const AttentionBlock& values,
   }
   int j = rows.begin[0];
   for (; same_begin && j < common_end; ++j) {
-    if (c == 0) prefetch(values, j);
+    ask(*values.ahead);
     __m256 value[kColumns];
     for (int i = 0; i < kColumns; ++i) value[i] = load_columns(v + j * stride + 8 * i);
     for (int row = 0; row < kRows; ++row) {

@@ -69,6 +69,13 @@ void transpose(const float* rows, std::int64_t columns, float* out) {
   }
 }
 
+// Fetches the next of what is needed soon into the second-level cache.
+GALLEY_INLINE inline void ask(Ahead& ahead) {
+  for (std::int64_t i = 0; i < ahead.step; i += 64) _mm_prefetch(ahead.at + i, _MM_HINT_T1);
+  ahead.at += ahead.step;
+  if (ahead.at >= ahead.end) ahead.step = 0;
+}
+
 // ---- scores ---------------------------------------------------------------------------------
 
 // The positions that any of the rows sees.
@@ -93,12 +100,14 @@ Seen seen_by(const AttentionRows& rows) {
 // p[row][i] = q[row] . k[i] for kRows rows and 16 kVectors positions; `keys` and `p` point to the
 // first of these.
 template <int kRows, int kVectors>
-void dot_products(const AttentionShape& shape, const float* q, const float* keys, float* p) {
+void dot_products(const AttentionShape& shape, const float* q, const float* keys, Ahead& ahead,
+                  float* p) {
   __m512 sums[kRows][kVectors];
   for (auto& row : sums) {
     for (__m512& sum : row) sum = _mm512_setzero_ps();
   }
   for (std::int64_t c = 0; c < shape.k_size; ++c) {
+    ask(ahead);
     __m512 key[kVectors];
     for (int i = 0; i < kVectors; ++i) key[i] = _mm512_load_ps(keys + c * kAttentionBlock + 16 * i);
     for (int row = 0; row < kRows; ++row) {
@@ -141,7 +150,7 @@ void score_positions(const AttentionShape& shape, const AttentionBlock& keys,
   constexpr int kStep = 16 * kVectors;
   for (int j = seen.begin / kStep * kStep; j < seen.end; j += kStep) {
     const float* k = reinterpret_cast<const float*>(keys.rows) + j;
-    dot_products<kRows, kVectors>(shape, rows.q, k, rows.p + j);
+    dot_products<kRows, kVectors>(shape, rows.q, k, *keys.ahead, rows.p + j);
   }
   const bool is_plain = seen.all && shape.softcap <= 0.0f;
   const __m512 scale = _mm512_set1_ps(shape.scale);
@@ -228,13 +237,6 @@ __m512 load_columns(const Half* x) {
   return _mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(x)));
 }
 
-// Fetches what the next block needs of position j into the second-level cache.
-void prefetch(const AttentionBlock& block, int j) {
-  if (block.prefetch == nullptr) return;
-  const std::byte* data = block.prefetch + j * block.prefetch_bytes;
-  for (std::int64_t i = 0; i < block.prefetch_bytes; i += 64) _mm_prefetch(data + i, _MM_HINT_T1);
-}
-
 // o[row] = o[row] * keep + take * sum over j of p[row][j] * v[j], for 16 kColumns columns from c
 // on. Each row takes its positions in order; those that all rows see are done together.
 template <int kRows, int kColumns, typename T>
@@ -255,7 +257,7 @@ void weigh_columns(const AttentionShape& shape, const AttentionBlock& values,
   }
   int j = rows.begin[0];
   for (; same_begin && j < common_end; ++j) {
-    if (c == 0) prefetch(values, j);
+    ask(*values.ahead);
     __m512 value[kColumns];
     for (int i = 0; i < kColumns; ++i) value[i] = load_columns(v + j * stride + 16 * i);
     for (int row = 0; row < kRows; ++row) {
