@@ -1,9 +1,10 @@
 // Products with quantized weights, rows in lanes: the loops around the arithmetic.
 //
-// Where it sits: matmul() of AVX2 and of AVX-512 calls BlockMatmul<Isa, Block>::run; Isa
-// supplies the arithmetic (avx2/block_isa.h, avx512/block_isa.h). docs/kernels.md draws it.
+// Where it sits: matmul() of AVX2 and of AVX-512 calls BlockMatmul<Isa, Block>::run where there are
+// several tokens (row_matmul.h has the case of one); Isa supplies the arithmetic (avx2/block_isa.h,
+// avx512/block_isa.h). docs/kernels.md draws it.
 //
-// Weights are worked on in units of Isa::kRows rows, one row per lane. There are two ways:
+// Weights are worked on in units of V::kLanes rows, one row per lane. There are two ways:
 //   stream  a tile's worth of tokens or fewer: weights are multiplied as they are unpacked, and
 //           memory is read at its full speed.
 //   panels  more tokens: two units are unpacked into a panel in the cache, once, and then
