@@ -5,10 +5,9 @@
 // in prefill it is done once for all tokens.
 #pragma once
 
-#include "kernels/block_matmul.h"
 #include "kernels/grid_rows.h"
 #include "kernels/matmul_types.h"
-#include "kernels/row_matmul.h"
+#include "kernels/quantized_matmul.h"
 
 namespace galley::kernels {
 
@@ -45,11 +44,7 @@ void grid_matmul(const MatmulArgs& args, Part part) {
     some.weights = reinterpret_cast<const std::byte*>(looked_up);
     some.y = args.y + row;
     look_up_rows(args.type, args.weights + row * row_bytes, some.rows, args.cols, looked_up);
-    if (args.tokens == 1) {
-      RowMatmul<RowIsa, BlockGrid>::run(some, {0, 1});
-    } else {
-      BlockMatmul<BlockIsa, BlockGrid>::run(some, {0, 1});
-    }
+    quantized_matmul<BlockIsa, RowIsa, BlockGrid>(some, {0, 1});
   }
 }
 

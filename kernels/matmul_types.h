@@ -1,4 +1,5 @@
-// The types of weights there are matmul kernels for.
+// What the matmuls of all instruction sets share: scratch sizes, and the end of the road for a type
+// without a kernel. Declarations only.
 #pragma once
 
 #include <cstdint>

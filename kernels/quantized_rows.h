@@ -17,7 +17,7 @@ struct BlockWalk {
   std::int64_t start[8];
 };
 
-// The walk over `n_blocks` blocks.
+// The walk over `n_blocks` blocks (any number from 0 on). Throws nothing.
 BlockWalk block_walk(std::int64_t n_blocks);
 
 }  // namespace galley::kernels

@@ -239,22 +239,11 @@ GALLEY_INLINE inline RowGroup<V> unpack_row_group(const BlockIQ4_XS* /*type*/,
   return out;
 }
 
-// ternary_digits() of another digit in each lane: power has 3^digit in both halves.
-template <class V>
-GALLEY_INLINE inline V row_ternary_digits(V bytes, const std::int32_t (&powers)[8]) {
-  const V mask = V::splat(0x00ff00ff);
-  const V power = V::of_blocks(powers);
-  const V three = V::splat(0x00030003);
-  const V even = multiply16(multiply16(bytes & mask, power) & mask, three);
-  const V odd = multiply16(multiply16((bytes >> Index<8>{}) & mask, power) & mask, three);
-  return ((even >> Index<8>{}) & mask) | (odd & V::splat(0xff00ff00));
-}
-
 template <class V>
 GALLEY_INLINE inline RowGroup<V> unpack_row_group(const BlockTQ1_0* /*type*/,
                                                   const std::byte* group, std::int64_t stride) {
   constexpr std::int32_t k = 0x00010001;
-  static constexpr std::int32_t kPowers[8][8] = {
+  static constexpr std::int32_t kPowers[6][8] = {
       {k, k, k, k, 3 * k, 3 * k, 3 * k, 3 * k},                      // blocks 0 and 1
       {9 * k, 9 * k, 9 * k, 9 * k, 27 * k, 27 * k, 27 * k, 27 * k},  // 2 and 3
       {81 * k, 81 * k, 81 * k, 81 * k, k, k, k, k},                  // 4 and 5, first halves
@@ -270,15 +259,15 @@ GALLEY_INLINE inline RowGroup<V> unpack_row_group(const BlockTQ1_0* /*type*/,
   const V first = V::load_twice(group, stride);
   const V last = V::load_twice(group + 16, stride);
   RowGroup<V> out;
-  out.codes[0] = row_ternary_digits(first, kPowers[0]);
-  out.codes[1] = row_ternary_digits(last, kPowers[0]);
-  out.codes[2] = row_ternary_digits(first, kPowers[1]);
-  out.codes[3] = row_ternary_digits(last, kPowers[1]);
-  out.codes[4] = row_ternary_digits(V::load_pair(group, rest, stride), kPowers[2]);
-  out.codes[5] = row_ternary_digits(V::load_pair(group + 16, rest, stride), kPowers[3]);
-  out.codes[6] = row_ternary_digits(V::load_twice(rest, stride), kPowers[4]);
+  out.codes[0] = ternary_digits(first, V::of_blocks(kPowers[0]));
+  out.codes[1] = ternary_digits(last, V::of_blocks(kPowers[0]));
+  out.codes[2] = ternary_digits(first, V::of_blocks(kPowers[1]));
+  out.codes[3] = ternary_digits(last, V::of_blocks(kPowers[1]));
+  out.codes[4] = ternary_digits(V::load_pair(group, rest, stride), V::of_blocks(kPowers[2]));
+  out.codes[5] = ternary_digits(V::load_pair(group + 16, rest, stride), V::of_blocks(kPowers[3]));
+  out.codes[6] = ternary_digits(V::load_twice(rest, stride), V::of_blocks(kPowers[4]));
   const V with_qh = V::load_pair(rest, group + 38, stride);
-  out.codes[7] = row_ternary_digits(shuffle_bytes(with_qh, V::of_bytes(kQh)), kPowers[5]);
+  out.codes[7] = ternary_digits(shuffle_bytes(with_qh, V::of_bytes(kQh)), V::of_blocks(kPowers[5]));
   typename V::Floats d[2];
   V::load_two_halves(group + 50, stride, d);
   out.scales = {.d = d[1]};

@@ -80,41 +80,19 @@ GALLEY_INLINE inline Scales<V> row_scales(const std::byte* group, std::int64_t s
 
 // ---- Blocks of 32: see the drawings in tensor/blocks.h --------------------------------------
 
-template <class V>
-GALLEY_INLINE inline RowGroup<V> unpack_row_group(const BlockQ4_0* /*type*/, const std::byte* group,
-                                                  std::int64_t stride) {
+// Q4_0, Q4_1, Q5_0, Q5_1 and IQ4_NL: nibbles, with fifth bits, or to be looked up.
+template <class V, class Block>
+requires(kBlocksIn<Block> == 1) GALLEY_INLINE
+    inline RowGroup<V> unpack_row_group(const Block* /*type*/, const std::byte* group,
+                                        std::int64_t stride) {
+  constexpr int kBits = WeightTraits<Block>::kBits;
   RowGroup<V> out;
-  out.scales = row_scales<BlockQ4_0, V>(group, stride);
-  row_nibbles<BlockQ4_0>(group, stride, out.codes);
-  return out;
-}
-
-template <class V>
-GALLEY_INLINE inline RowGroup<V> unpack_row_group(const BlockQ4_1* /*type*/, const std::byte* group,
-                                                  std::int64_t stride) {
-  RowGroup<V> out;
-  out.scales = row_scales<BlockQ4_1, V>(group, stride);
-  row_nibbles<BlockQ4_1>(group, stride, out.codes);
-  return out;
-}
-
-template <class V>
-GALLEY_INLINE inline RowGroup<V> unpack_row_group(const BlockQ5_0* /*type*/, const std::byte* group,
-                                                  std::int64_t stride) {
-  RowGroup<V> out;
-  out.scales = row_scales<BlockQ5_0, V>(group, stride);
-  row_nibbles<BlockQ5_0>(group, stride, out.codes);
-  add_row_fifth_bits<BlockQ5_0>(group, stride, out.codes);
-  return out;
-}
-
-template <class V>
-GALLEY_INLINE inline RowGroup<V> unpack_row_group(const BlockQ5_1* /*type*/, const std::byte* group,
-                                                  std::int64_t stride) {
-  RowGroup<V> out;
-  out.scales = row_scales<BlockQ5_1, V>(group, stride);
-  row_nibbles<BlockQ5_1>(group, stride, out.codes);
-  add_row_fifth_bits<BlockQ5_1>(group, stride, out.codes);
+  out.scales = row_scales<Block, V>(group, stride);
+  row_nibbles<Block>(group, stride, out.codes);
+  if constexpr (kBits == 5) add_row_fifth_bits<Block>(group, stride, out.codes);
+  if constexpr (kBits == 8) {
+    for (V& codes : out.codes) codes = lookup(kIq4Values, codes);
+  }
   return out;
 }
 
@@ -127,16 +105,6 @@ GALLEY_INLINE inline RowGroup<V> unpack_row_group(const BlockQ8_0* /*type*/, con
     out.codes[2 * j] = load_from_pair<BlockQ8_0, 2, V>(group, stride, j);
     out.codes[2 * j + 1] = load_from_pair<BlockQ8_0, 18, V>(group, stride, j);
   }
-  return out;
-}
-
-template <class V>
-GALLEY_INLINE inline RowGroup<V> unpack_row_group(const BlockIQ4_NL* /*type*/,
-                                                  const std::byte* group, std::int64_t stride) {
-  RowGroup<V> out;
-  out.scales = row_scales<BlockIQ4_NL, V>(group, stride);
-  row_nibbles<BlockIQ4_NL>(group, stride, out.codes);
-  for (V& codes : out.codes) codes = lookup(kIq4Values, codes);
   return out;
 }
 

@@ -224,17 +224,22 @@ GALLEY_INLINE inline void unpack_group(const BlockIQ4_XS* /*type*/, const std::b
   });
 }
 
-// Digit n of the five ternary digits of each byte: the integer part of 3 (byte * 3^n mod 256) /
-// 256, worked out in 16-bit lanes for the even and the odd bytes.
-template <int n, class V>
-GALLEY_INLINE inline V ternary_digits(V bytes) {
-  constexpr std::uint32_t kPowersOf3[5] = {1, 3, 9, 27, 81};
+// A ternary digit of each byte: the integer part of 3 (byte * 3^n mod 256) / 256 for digit n,
+// worked out in 16-bit lanes for the even and the odd bytes. `power` has 3^n in each 16-bit lane.
+template <class V>
+GALLEY_INLINE inline V ternary_digits(V bytes, V power) {
   const V mask = V::splat(0x00ff00ff);
-  const V power = V::splat(kPowersOf3[n] * 0x00010001u);
   const V three = V::splat(0x00030003);
   const V even = multiply16(multiply16(bytes & mask, power) & mask, three);
   const V odd = multiply16(multiply16((bytes >> Index<8>{}) & mask, power) & mask, three);
   return ((even >> Index<8>{}) & mask) | (odd & V::splat(0xff00ff00));
+}
+
+// Digit n of each byte.
+template <int n, class V>
+GALLEY_INLINE inline V ternary_digits(V bytes) {
+  constexpr std::uint32_t kPowersOf3[5] = {1, 3, 9, 27, 81};
+  return ternary_digits(bytes, V::splat(kPowersOf3[n] * 0x00010001u));
 }
 
 template <class V, class Sink>

@@ -3,6 +3,7 @@
 // Where it sits: the AVX2 kernels of rows and elements. A loop body is written once, for lanes
 // that are all there or for the ragged end of a row. The 16 partial sums of a row live in two
 // registers p[0] and p[1]; `lanes.half` tells which one the elements at hand belong to.
+// Rows may have any length; nothing beyond their end is read or written, and nothing throws.
 #pragma once
 
 #include <immintrin.h>

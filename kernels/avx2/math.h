@@ -3,6 +3,7 @@
 // Where it sits: the AVX2 kernels call these. The explanations are in scalar/math.h.
 // _mm256_min_ps and _mm256_max_ps return their second operand if either is a NaN, hence the
 // order of their operands here.
+// Each lane by itself, errors as in docs/exactness.md; nothing throws.
 #pragma once
 
 #include <immintrin.h>

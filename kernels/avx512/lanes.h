@@ -2,6 +2,7 @@
 //
 // Where it sits: the AVX-512 kernels of rows and elements. A loop body is written once, for
 // lanes that are all there or for the ragged end of a row.
+// Rows may have any length; nothing beyond their end is read or written, and nothing throws.
 #pragma once
 
 #include <immintrin.h>

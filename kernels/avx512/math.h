@@ -3,6 +3,7 @@
 // Where it sits: the AVX-512 kernels call these. The explanations are in scalar/math.h.
 // _mm512_min_ps and _mm512_max_ps return their second operand if either is a NaN, hence the
 // order of their operands here.
+// Each lane by itself, errors as in docs/exactness.md; nothing throws.
 #pragma once
 
 #include <immintrin.h>

@@ -1,23 +1,17 @@
 #include "kernels/avx512/block_isa.h"
 #include "kernels/avx512/matmul_float.h"
 #include "kernels/avx512/row_isa.h"
-#include "kernels/block_matmul.h"
 #include "kernels/grid_matmul.h"
 #include "kernels/matmul_types.h"
-#include "kernels/row_matmul.h"
+#include "kernels/quantized_matmul.h"
 #include "tensor/dtype_enum.h"
 
 namespace galley::kernels::avx512 {
 namespace {
 
-// One token goes row by row, unless rows are too short for it.
 template <class Block>
 void multiply(const MatmulArgs& args, Part part) {
-  if (args.tokens == 1 && args.cols >= kGroupColumns) {
-    RowMatmul<RowIsa, Block>::run(args, part);
-  } else {
-    BlockMatmul<BlockIsa, Block>::run(args, part);
-  }
+  quantized_matmul<BlockIsa, RowIsa, Block>(args, part);
 }
 
 }  // namespace
