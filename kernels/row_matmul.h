@@ -14,6 +14,7 @@
 #include <cstdint>
 
 #include "kernels/args.h"
+#include "kernels/read_ahead.h"
 #include "kernels/row_unpack256.h"
 #include "kernels/share.h"
 #include "kernels/token_groups.h"
@@ -32,9 +33,6 @@ class RowMatmul {
   using Traits = WeightTraits<Block>;
   static constexpr std::int64_t kRows = Isa::kRows;  // at once
   static constexpr std::int64_t kBytes = kGroupBytes<Block>;
-  // How far ahead bytes are asked for: far more than memory delivers in the time that it takes to
-  // answer, as it does not always take the same. (8 KB is a little slower, 64 KB no faster.)
-  static constexpr std::int64_t kAhead = 16384;
 
   explicit RowMatmul(const MatmulArgs& args)
       : args_(args),
@@ -42,40 +40,33 @@ class RowMatmul {
         row_bytes_(n_blocks_ * kBytes / 8),
         token_(reinterpret_cast<TokenGroup*>(args.scratch)) {}
 
-  void run_part(Part part) {
+  void run_part(Part part) const {
     const Range units = share((args_.rows + kRows - 1) / kRows, part);
     if (units.begin == units.end) return;
+    const std::int64_t begin = units.begin * kRows;
     const std::int64_t end = units.end * kRows < args_.rows ? units.end * kRows : args_.rows;
-    asked_ = due_ = args_.weights + units.begin * kRows * row_bytes_;
-    end_ = args_.weights + end * row_bytes_;
-    ask(kAhead);
+    ReadAhead ahead(args_.weights + begin * row_bytes_, args_.weights + end * row_bytes_);
     arrange_token<Traits>(args_.xq.tiles, n_blocks_, Isa::template kOffset<Traits>, token_);
-    for (std::int64_t row = units.begin * kRows; row < end; row += kRows) {
-      multiply_rows(row, end - row < kRows ? end - row : kRows);
+    for (std::int64_t row = begin; row < end; row += kRows) {
+      multiply_rows(row, end - row < kRows ? end - row : kRows, ahead);
     }
-  }
-
-  // Asks for the n_bytes that come next, but for none behind this part's rows.
-  GALLEY_INLINE void ask(std::int64_t n_bytes) {
-    due_ = n_bytes < end_ - due_ ? due_ + n_bytes : end_;
-    for (; asked_ < due_; asked_ += 64) __builtin_prefetch(asked_, 0, 2);
   }
 
   // Outputs `row` to row + n_rows - 1. (If there is one row where two would fit, it is taken
   // twice.)
-  GALLEY_INLINE void multiply_rows(std::int64_t row, std::int64_t n_rows) {
+  GALLEY_INLINE void multiply_rows(std::int64_t row, std::int64_t n_rows, ReadAhead& ahead) const {
     const std::byte* group = args_.weights + row * row_bytes_;
     const std::int64_t stride = n_rows == kRows ? row_bytes_ : 0;
     const auto* type = static_cast<const Block*>(nullptr);
     typename V::Floats partial = Isa::zero();
     for (std::int64_t g = 0; g < n_blocks_ / 8; ++g) {
-      ask(kRows * kBytes);
+      ahead.read(kRows * kBytes);
       partial = Isa::template multiply<Traits>(unpack_row_group<V>(type, group, stride), token_[g],
                                                partial);
       group += kBytes;
     }
     if (n_blocks_ % 8 != 0) {
-      ask(kRows * (n_blocks_ % 8 * kBytes / 8));
+      ahead.read(kRows * (n_blocks_ % 8 * kBytes / 8));
       partial = add_ragged_group(group, stride, partial);
     }
     Isa::store_totals(partial, args_.y + row, n_rows);
@@ -98,9 +89,6 @@ class RowMatmul {
   std::int64_t n_blocks_;
   std::int64_t row_bytes_;
   TokenGroup* token_;
-  const std::byte* asked_ = nullptr;  // asked for up to here,
-  const std::byte* due_ = nullptr;    // which is at least this
-  const std::byte* end_ = nullptr;    // of the part's rows
 };
 
 }  // namespace galley::kernels

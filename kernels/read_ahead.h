@@ -1,0 +1,56 @@
+// Asking memory early for bytes that will be read from front to back.
+//
+// Where it sits: loops that read weights once, as decoding does, keep a ReadAhead and tell it what
+// they read. docs/kernels.md says what it is worth.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "kernels/unroll.h"
+
+namespace galley::kernels {
+
+// A byte on its way to a register is waited for three times: until its page is found (address
+// translation), until its cache line has come from memory to the second-level cache, and until it
+// has come from there to the first. All three are asked for early, each earlier than the next: the
+// line of a page not found yet, for one, keeps all lines behind it waiting.
+class ReadAhead {
+ public:
+  // How far ahead of reading, in bytes: of memory much more than it delivers in the time of one
+  // answer, as that time varies.
+  static constexpr std::int64_t kPages = 65536;
+  static constexpr std::int64_t kFromMemory = 16384;
+  static constexpr std::int64_t kFromCache = 4096;
+
+  // The bytes from `begin` up to `end` will be read.
+  GALLEY_INLINE ReadAhead(const std::byte* begin, const std::byte* end)
+      : line_(begin), due_(begin), page_(begin), end_(end) {
+    read(kFromMemory);
+  }
+
+  // n_bytes are being read now: asks for as many farther on, but for none behind the end.
+  GALLEY_INLINE void read(std::int64_t n_bytes) {
+    due_ = n_bytes < end_ - due_ ? due_ + n_bytes : end_;
+    for (; line_ < due_; line_ += kLineBytes) {
+      __builtin_prefetch(line_, 0, kToSecondLevel);
+      __builtin_prefetch(line_ - (kFromMemory - kFromCache), 0, kToFirstLevel);
+    }
+    for (; page_ < end_ && page_ - due_ < kPages - kFromMemory; page_ += kPageBytes) {
+      __builtin_prefetch(page_, 0, kToSecondLevel);
+    }
+  }
+
+ private:
+  static constexpr int kToFirstLevel = 3;
+  static constexpr int kToSecondLevel = 2;
+  static constexpr std::int64_t kLineBytes = 64;
+  static constexpr std::int64_t kPageBytes = 4096;  // larger ones are found needlessly often
+
+  const std::byte* line_;  // the next line to ask memory for;
+  const std::byte* due_;   // those before this have been asked for
+  const std::byte* page_;  // the next page to ask for
+  const std::byte* end_;
+};
+
+}  // namespace galley::kernels
