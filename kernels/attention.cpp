@@ -136,8 +136,7 @@ class TileAttention {
     const std::int64_t step = inner_.most_positions;
     for (std::int64_t j = place_in_block(first, base) / step * step; j < place_in_block(last, base);
          j += step) {
-      inner_.load(kv, rows + j * kv.row_bytes, step, turning, layout_.k_columns);
-      inner_.transpose(turning, layout_.k_columns, out + j);
+      inner_.load_turned(kv, rows + j * kv.row_bytes, layout_.k_columns, turning, out + j);
     }
     look_ahead(kv, tile, base, last);
     AttentionBlock block;
@@ -175,6 +174,10 @@ class TileAttention {
     ahead_ = {};
     if (next >= last) return;
     ahead_.at = cached_rows(kv, tile, next);
+    if (next + kAttentionBlock < last) {
+      const std::byte* far = cached_rows(kv, tile, next + kAttentionBlock);
+      __builtin_prefetch(far, 0, 2); __builtin_prefetch(far + 4096, 0, 2);
+    }
     ahead_.end = ahead_.at + place_in_block(last, next) * kv.row_bytes;
     // The loops below take a turn for every 32 columns of every position, or more.
     ahead_.step = (kv.row_bytes * 32 / kv.head_size + kCacheLine - 1) / kCacheLine * kCacheLine;

@@ -64,13 +64,15 @@ struct AttentionRows {
 // The functions of one instruction set.
 struct AttentionInner {
   int most_rows = 1;        // the largest count it takes: 4 or 8
-  int most_positions = 16;  // how many positions transpose takes: 8 or 16
+  int most_positions = 16;  // how many positions load_turned takes: 8 or 16
   // `n_rows` cached rows of kv from `rows` on, as floats: out[n_rows, columns], columns being the
-  // padded head size. For those that score and weigh cannot read where they are.
+  // padded head size. For values that weigh cannot read where they are.
   void (*load)(const KvTensor& kv, const std::byte* rows, std::int64_t n_rows, float* out,
                std::int64_t columns);
-  // most_positions rows of `columns` floats, turned: out[c * kAttentionBlock + position].
-  void (*transpose)(const float* rows, std::int64_t columns, float* out);
+  // most_positions of the same, turned: out[c * kAttentionBlock + position]. For keys. `scratch`
+  // has room for [most_positions, columns].
+  void (*load_turned)(const KvTensor& kv, const std::byte* rows, std::int64_t columns,
+                      float* scratch, float* out);
   // From the keys of a block: the weights p, merged m and l, and the factors for o.
   void (*score)(const AttentionShape& shape, const AttentionBlock& keys, AttentionRows& rows);
   // Merges the weighted values of the block into o.

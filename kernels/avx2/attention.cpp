@@ -78,6 +78,12 @@ void transpose(const float* rows, std::int64_t columns, float* out) {
   }
 }
 
+void load_turned(const KvTensor& kv, const std::byte* rows, std::int64_t columns, float* scratch,
+                 float* out) {
+  load(kv, rows, 8, scratch, columns);
+  transpose(scratch, columns, out);
+}
+
 // Fetches the next of what is needed soon into the second-level cache.
 GALLEY_INLINE inline void ask(Ahead& ahead) {
   for (std::int64_t i = 0; i < ahead.step; i += 64) _mm_prefetch(ahead.at + i, _MM_HINT_T1);
@@ -326,7 +332,7 @@ void weigh(const AttentionShape& shape, const AttentionBlock& values, const Atte
 }  // namespace
 
 void attention(const AttentionArgs& args, Part part) {
-  attention_in_tiles(args, part, AttentionInner{4, 8, load, transpose, score, weigh});
+  attention_in_tiles(args, part, AttentionInner{4, 8, load, load_turned, score, weigh});
 }
 
 }  // namespace galley::kernels::avx2

@@ -6,9 +6,12 @@
 
 #include <immintrin.h>
 
+#include <cstddef>
+
 #include "kernels/avx512/dword_lanes.h"
 #include "kernels/avx512/lanes.h"
 #include "kernels/avx512/math.h"
+#include "kernels/unroll.h"
 #include "tensor/blocks.h"
 #include "tensor/dtype_enum.h"
 
@@ -58,7 +61,8 @@ void load(const KvTensor& kv, const std::byte* rows, std::int64_t n_rows, float*
   }
 }
 
-// out[c][position] = rows[position][c], for 16 positions; out's rows are kAttentionBlock apart.
+// ---- keys, turned: out[c * kAttentionBlock + position], 16 positions ------------------------
+
 void transpose(const float* rows, std::int64_t columns, float* out) {
   for (std::int64_t c = 0; c < columns; c += 4) {
     DwordLanes turned[4];
@@ -69,11 +73,80 @@ void transpose(const float* rows, std::int64_t columns, float* out) {
   }
 }
 
+// Quarter i of `pairs` has rows 4 i .. 4 i + 3 of one column, then of the next, in words: puts all
+// rows of the first before all of the second.
+__m512i join_quarters(__m512i pairs) {
+  return _mm512_permutexvar_epi64(_mm512_setr_epi64(0, 2, 4, 6, 1, 3, 5, 7), pairs);
+}
+
+// Turned as halves, eight columns at a time: half as many shuffles as for floats.
+void turn_f16(const KvTensor& kv, const std::byte* rows, float* out) {
+  for (std::int64_t c = 0; c < kv.head_size; c += 8) {
+    __m512i row[4];  // and the 4th, the 8th and the 12th after it
+    for (int i = 0; i < 4; ++i) row[i] = load_four(rows + 2 * c + i * kv.row_bytes, kv.row_bytes);
+    const __m512i low01 = _mm512_unpacklo_epi16(row[0], row[1]);
+    const __m512i low23 = _mm512_unpacklo_epi16(row[2], row[3]);
+    const __m512i high01 = _mm512_unpackhi_epi16(row[0], row[1]);
+    const __m512i high23 = _mm512_unpackhi_epi16(row[2], row[3]);
+    const __m512i pairs[4] = {
+        _mm512_unpacklo_epi32(low01, low23), _mm512_unpackhi_epi32(low01, low23),
+        _mm512_unpacklo_epi32(high01, high23), _mm512_unpackhi_epi32(high01, high23)};
+    for (int i = 0; i < 4; ++i) {
+      const __m512i both = join_quarters(pairs[i]);
+      float* column = out + (c + 2 * i) * kAttentionBlock;
+      _mm512_store_ps(column, _mm512_cvtph_ps(_mm512_castsi512_si256(both)));
+      _mm512_store_ps(column + kAttentionBlock,
+                      _mm512_cvtph_ps(_mm512_extracti64x4_epi64(both, 1)));
+    }
+  }
+}
+
+// The F16 at the beginning of each of 16 rows.
+__m512 load_halves(const std::byte* rows, std::int64_t stride) {
+  __m512i row[4];
+  for (int i = 0; i < 4; ++i) row[i] = load_four(rows + i * stride, stride);
+  const __m512i pairs = _mm512_unpacklo_epi32(_mm512_unpacklo_epi16(row[0], row[1]),
+                                              _mm512_unpacklo_epi16(row[2], row[3]));
+  return _mm512_cvtph_ps(_mm512_castsi512_si256(join_quarters(pairs)));
+}
+
+// Turned as dwords of four codes. A code becomes a number as the highest byte of a dword, 2^24
+// times as large, and the scale is made as much smaller: exact, so the product is that of load.
+void turn_q8_0(const KvTensor& kv, const std::byte* rows, float* out) {
+  for (std::int64_t c = 0; c < kv.head_size; c += 32) {
+    const std::byte* block = rows + c / 32 * static_cast<std::int64_t>(sizeof(BlockQ8_0));
+    const __m512 d = _mm512_mul_ps(load_halves(block, kv.row_bytes), _mm512_set1_ps(0x1p-24f));
+    for (int i = 0; i < 32; i += 16) {
+      DwordLanes four_columns[4];
+      DwordLanes::load16(block + offsetof(BlockQ8_0, qs) + i, kv.row_bytes, four_columns);
+      float* columns = out + (c + i) * kAttentionBlock;
+      unroll<16>([&](auto column) GALLEY_INLINE {
+        constexpr int n = decltype(column)::value;
+        const __m512i highest = _mm512_set1_epi32(((n % 4) << 24) | 0x808080);  // 0x80: a zero
+        const __m512i in_quarter =
+            _mm512_add_epi32(highest, _mm512_broadcast_i32x4(_mm_setr_epi32(
+                                          0, 4 << 24, 8 << 24, 12 << 24)));
+        const __m512i code = _mm512_shuffle_epi8(four_columns[n / 4].v, in_quarter);
+        _mm512_store_ps(columns + n * kAttentionBlock, _mm512_mul_ps(_mm512_cvtepi32_ps(code), d));
+      });
+    }
+  }
+}
+
+void load_turned(const KvTensor& kv, const std::byte* rows, std::int64_t columns, float* scratch,
+                 float* out) {
+  if (kv.type == DType::kQ8_0) return turn_q8_0(kv, rows, out);
+  if (kv.type == DType::kF16 && kv.head_size == columns) return turn_f16(kv, rows, out);
+  load(kv, rows, 16, scratch, columns);
+  transpose(scratch, columns, out);
+}
+
 // Fetches the next of what is needed soon into the second-level cache.
 GALLEY_INLINE inline void ask(Ahead& ahead) {
-  for (std::int64_t i = 0; i < ahead.step; i += 64) _mm_prefetch(ahead.at + i, _MM_HINT_T1);
+  if (ahead.at >= ahead.end) return;
+  _mm_prefetch(ahead.at, _MM_HINT_T1);
+  _mm_prefetch(ahead.at + ahead.step - 64, _MM_HINT_T1);
   ahead.at += ahead.step;
-  if (ahead.at >= ahead.end) ahead.step = 0;
 }
 
 // ---- scores ---------------------------------------------------------------------------------
@@ -103,11 +176,12 @@ template <int kRows, int kVectors>
 void dot_products(const AttentionShape& shape, const float* q, const float* keys, Ahead& ahead,
                   float* p) {
   __m512 sums[kRows][kVectors];
-  for (auto& row : sums) {
-    for (__m512& sum : row) sum = _mm512_setzero_ps();
-  }
+  unroll<kRows>([&](auto row) GALLEY_INLINE {
+    for (__m512& sum : sums[row.value]) sum = _mm512_setzero_ps();
+  });
+  Ahead to_come = ahead;  // a copy, which stays in registers
   for (std::int64_t c = 0; c < shape.k_size; ++c) {
-    ask(ahead);
+    ask(to_come);
     __m512 key[kVectors];
     for (int i = 0; i < kVectors; ++i) key[i] = _mm512_load_ps(keys + c * kAttentionBlock + 16 * i);
     for (int row = 0; row < kRows; ++row) {
@@ -117,11 +191,12 @@ void dot_products(const AttentionShape& shape, const float* q, const float* keys
       }
     }
   }
-  for (int row = 0; row < kRows; ++row) {
+  ahead = to_come;
+  unroll<kRows>([&](auto row) GALLEY_INLINE {
     for (int i = 0; i < kVectors; ++i) {
-      _mm512_storeu_ps(p + row * kAttentionBlock + 16 * i, sums[row][i]);
+      _mm512_storeu_ps(p + row.value * kAttentionBlock + 16 * i, sums[row.value][i]);
     }
-  }
+  });
 }
 
 // The score of a row and 16 positions from j on, from their dot products: -inf where the row does
@@ -246,9 +321,9 @@ void weigh_columns(const AttentionShape& shape, const AttentionBlock& values,
   const float* p = rows.p;
   const T* v = reinterpret_cast<const T*>(values.rows) + c;
   __m512 sums[kRows][kColumns];
-  for (auto& row : sums) {
-    for (__m512& sum : row) sum = _mm512_setzero_ps();
-  }
+  unroll<kRows>([&](auto row) GALLEY_INLINE {
+    for (__m512& sum : sums[row.value]) sum = _mm512_setzero_ps();
+  });
   int common_end = rows.end[0];
   bool same_begin = true;
   for (int row = 1; row < kRows; ++row) {
@@ -256,8 +331,9 @@ void weigh_columns(const AttentionShape& shape, const AttentionBlock& values,
     same_begin = same_begin && rows.begin[row] == rows.begin[0];
   }
   int j = rows.begin[0];
+  Ahead to_come = *values.ahead;  // a copy, which stays in registers
   for (; same_begin && j < common_end; ++j) {
-    ask(*values.ahead);
+    ask(to_come);
     __m512 value[kColumns];
     for (int i = 0; i < kColumns; ++i) value[i] = load_columns(v + j * stride + 16 * i);
     for (int row = 0; row < kRows; ++row) {
@@ -267,6 +343,7 @@ void weigh_columns(const AttentionShape& shape, const AttentionBlock& values,
       }
     }
   }
+  *values.ahead = to_come;
   for (int row = 0; row < kRows; ++row) {
     if (rows.begin[row] >= rows.end[row]) continue;
     for (int rest = same_begin ? j : rows.begin[row]; rest < rows.end[row]; ++rest) {
@@ -313,7 +390,7 @@ void weigh(const AttentionShape& shape, const AttentionBlock& values, const Atte
 }  // namespace
 
 void attention(const AttentionArgs& args, Part part) {
-  attention_in_tiles(args, part, AttentionInner{8, 16, load, transpose, score, weigh});
+  attention_in_tiles(args, part, AttentionInner{8, 16, load, load_turned, score, weigh});
 }
 
 }  // namespace galley::kernels::avx512
