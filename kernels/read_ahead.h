@@ -23,10 +23,11 @@ class ReadAhead {
   static constexpr std::int64_t kFromMemory = 16384;
   static constexpr std::int64_t kFromCache = 4096;
 
-  // The bytes from `begin` up to `end` will be read.
-  GALLEY_INLINE ReadAhead(const std::byte* begin, const std::byte* end)
+  // The bytes from `begin` up to `end` will be read, in several places at once that are up to
+  // `spread` bytes apart.
+  GALLEY_INLINE ReadAhead(const std::byte* begin, const std::byte* end, std::int64_t spread)
       : line_(begin), due_(begin), page_(begin), end_(end) {
-    read(kFromMemory);
+    read(kFromMemory + spread);
   }
 
   // n_bytes are being read now: asks for as many farther on, but for none behind the end.

@@ -45,7 +45,8 @@ class RowMatmul {
     if (units.begin == units.end) return;
     const std::int64_t begin = units.begin * kRows;
     const std::int64_t end = units.end * kRows < args_.rows ? units.end * kRows : args_.rows;
-    ReadAhead ahead(args_.weights + begin * row_bytes_, args_.weights + end * row_bytes_);
+    ReadAhead ahead(args_.weights + begin * row_bytes_, args_.weights + end * row_bytes_,
+                    (kRows - 1) * row_bytes_);
     arrange_token<Traits>(args_.xq.tiles, n_blocks_, Isa::template kOffset<Traits>, token_);
     for (std::int64_t row = begin; row < end; row += kRows) {
       multiply_rows(row, end - row < kRows ? end - row : kRows, ahead);
