@@ -15,6 +15,7 @@ namespace {
 // their queries and outputs to stay in the second-level cache.
 constexpr std::int64_t kTileRows = 64;
 constexpr std::int64_t kCacheLine = 64;
+constexpr std::int64_t kPageBytes = 4096;
 
 // The most positions whose keys are turned at once.
 constexpr std::int64_t kMostTurned = 16;
@@ -174,11 +175,14 @@ class TileAttention {
     ahead_ = {};
     if (next >= last) return;
     ahead_.at = cached_rows(kv, tile, next);
-    if (next + kAttentionBlock < last) {
-      const std::byte* far = cached_rows(kv, tile, next + kAttentionBlock);
-      __builtin_prefetch(far, 0, 2); __builtin_prefetch(far + 4096, 0, 2);
-    }
     ahead_.end = ahead_.at + place_in_block(last, next) * kv.row_bytes;
+    // Of the block behind it only the pages, which take longest to find.
+    if (next + kAttentionBlock < last) {
+      const std::byte* rows = cached_rows(kv, tile, next + kAttentionBlock);
+      for (std::int64_t i = 0; i < kAttentionBlock * kv.row_bytes; i += kPageBytes) {
+        __builtin_prefetch(rows + i, 0, 2);
+      }
+    }
     // The loops below take a turn for every 32 columns of every position, or more.
     ahead_.step = (kv.row_bytes * 32 / kv.head_size + kCacheLine - 1) / kCacheLine * kCacheLine;
   }

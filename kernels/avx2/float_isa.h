@@ -96,8 +96,9 @@ struct FloatIsa {
     for (; i + 16 <= n; i += 16) {
       for (int r = 0; r < n_rows; ++r) {
         if constexpr (is_stream) {
-          __builtin_prefetch(w.first + (r + n_rows) * w.stride +
-                             i * static_cast<std::int64_t>(sizeof(Element)), 0, 2);
+          __builtin_prefetch(
+              w.first + (r + n_rows) * w.stride + i * static_cast<std::int64_t>(sizeof(Element)), 0,
+              2);
         }
         for (int half = 0; half < 2; ++half) {
           p[r][half] = _mm256_fmadd_ps(load(weights<Element>(w, r) + i + 8 * half),

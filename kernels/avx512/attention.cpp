@@ -123,9 +123,8 @@ void turn_q8_0(const KvTensor& kv, const std::byte* rows, float* out) {
       unroll<16>([&](auto column) GALLEY_INLINE {
         constexpr int n = decltype(column)::value;
         const __m512i highest = _mm512_set1_epi32(((n % 4) << 24) | 0x808080);  // 0x80: a zero
-        const __m512i in_quarter =
-            _mm512_add_epi32(highest, _mm512_broadcast_i32x4(_mm_setr_epi32(
-                                          0, 4 << 24, 8 << 24, 12 << 24)));
+        const __m512i in_quarter = _mm512_add_epi32(
+            highest, _mm512_broadcast_i32x4(_mm_setr_epi32(0, 4 << 24, 8 << 24, 12 << 24)));
         const __m512i code = _mm512_shuffle_epi8(four_columns[n / 4].v, in_quarter);
         _mm512_store_ps(columns + n * kAttentionBlock, _mm512_mul_ps(_mm512_cvtepi32_ps(code), d));
       });

@@ -97,8 +97,9 @@ struct FloatIsa {
       unroll<n_rows>([&](auto row) GALLEY_INLINE {
         constexpr int r = decltype(row)::value;
         if constexpr (is_stream) {
-          __builtin_prefetch(w.first + (r + n_rows) * w.stride +
-                             i * static_cast<std::int64_t>(sizeof(Element)), 0, 2);
+          __builtin_prefetch(
+              w.first + (r + n_rows) * w.stride + i * static_cast<std::int64_t>(sizeof(Element)), 0,
+              2);
         }
         const __m512 weight = load(weights(r) + i);
         for (int t = 0; t < c; ++t) p[r][t] = _mm512_fmadd_ps(weight, activations[t], p[r][t]);
