@@ -1,7 +1,7 @@
 // Asking memory early for bytes that will be read from front to back.
 //
 // Where it sits: loops that read weights once, as decoding does, keep a ReadAhead and tell it what
-// they read. docs/kernels.md says what it is worth.
+// they read. docs/kernels.md draws it, docs/performance.md says what it is worth.
 #pragma once
 
 #include <cstddef>

@@ -6,8 +6,8 @@
 //
 // Each weight is used once, so the time is that of reading memory, as long as the arithmetic hides
 // behind it. Rows are read in the order in which they lie, one stream per thread, and asked for
-// well before they are needed. The lanes of a register are the eight blocks of a group, which are
-// the eight partial sums of docs/exactness.md.
+// before they are needed (read_ahead.h). The lanes of a register are the eight blocks of a group,
+// which are the eight partial sums of docs/exactness.md.
 #pragma once
 
 #include <cstddef>
