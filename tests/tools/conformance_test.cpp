@@ -144,9 +144,9 @@ TEST(Conformance, MalformedFiles) {
   std::ifstream manifest(folder / "manifest.tsv");
   std::string line;
   std::getline(manifest, line);
-  // Under AddressSanitizer the bare program takes nearly 100 MB.
+  // Under AddressSanitizer the bare program alone takes 150 MB, and a run 10 MB more.
   const std::int64_t most_bytes =
-      std::max<std::int64_t>(100'000'000, run_galley({"--version"}).peak_bytes + 10'000'000);
+      std::max<std::int64_t>(100'000'000, run_galley({"--version"}).peak_bytes + 30'000'000);
   int n = 0;
   while (std::getline(manifest, line)) {
     std::istringstream fields(line);
