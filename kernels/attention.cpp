@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "kernels/kernels.h"
+#include "kernels/read_ahead.h"
 #include "kernels/share.h"
 
 namespace galley::kernels {
@@ -14,8 +15,6 @@ namespace {
 // many rows. Enough to make loading a block of keys and values as floats cheap, few enough for
 // their queries and outputs to stay in the second-level cache.
 constexpr std::int64_t kTileRows = 64;
-constexpr std::int64_t kCacheLine = 64;
-constexpr std::int64_t kPageBytes = 4096;
 
 // The most positions whose keys are turned at once.
 constexpr std::int64_t kMostTurned = 16;
@@ -184,7 +183,7 @@ class TileAttention {
       }
     }
     // The loops below take a turn for every 32 columns of every position, or more.
-    ahead_.step = (kv.row_bytes * 32 / kv.head_size + kCacheLine - 1) / kCacheLine * kCacheLine;
+    ahead_.step = (kv.row_bytes * 32 / kv.head_size + kLineBytes - 1) / kLineBytes * kLineBytes;
   }
 
   // Where the block from position `base` on is in the cache.

@@ -2,6 +2,7 @@
 //
 // Where it sits: loops that read weights once, as decoding does, keep a ReadAhead and tell it what
 // they read. docs/kernels.md draws it, docs/performance.md says what it is worth.
+// Nothing here throws.
 #pragma once
 
 #include <cstddef>
@@ -10,6 +11,9 @@
 #include "kernels/unroll.h"
 
 namespace galley::kernels {
+
+inline constexpr std::int64_t kLineBytes = 64;    // of the caches
+inline constexpr std::int64_t kPageBytes = 4096;  // larger pages are found needlessly often
 
 // A byte on its way to a register is waited for three times: until its page is found (address
 // translation), until its cache line has come from memory to the second-level cache, and until it
@@ -45,8 +49,6 @@ class ReadAhead {
  private:
   static constexpr int kToFirstLevel = 3;
   static constexpr int kToSecondLevel = 2;
-  static constexpr std::int64_t kLineBytes = 64;
-  static constexpr std::int64_t kPageBytes = 4096;  // larger ones are found needlessly often
 
   const std::byte* line_;  // the next line to ask memory for;
   const std::byte* due_;   // those before this have been asked for

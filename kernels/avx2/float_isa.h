@@ -48,7 +48,7 @@ struct FloatIsa {
   }
 
   // sums[row * x.count + token] += products of n columns. If is_stream, the rows that follow in
-  // memory are prefetched.
+  // memory are fetched into the second-level cache: four of them may be more than the first holds.
   template <class Element, bool is_stream>
   static void multiply(const WeightRows& w, const FloatRows& x, std::int64_t n, Sums* sums) {
     if (x.count == 1) return multiply_one<Element, is_stream>(w, x, n, sums);
