@@ -34,7 +34,9 @@ class ReadAhead {
     read(kFromMemory + spread);
   }
 
-  // n_bytes are being read now: asks for as many farther on, but for none behind the end.
+  // n_bytes are being read now: asks for as many farther on, but for none behind the end. (At first
+  // it asks for 12 KB before `begin` in vain. With a third position and loop, which avoids that,
+  // reading is a tenth slower.)
   GALLEY_INLINE void read(std::int64_t n_bytes) {
     due_ = n_bytes < end_ - due_ ? due_ + n_bytes : end_;
     for (; line_ < due_; line_ += kLineBytes) {
