@@ -36,7 +36,10 @@ struct Layout {
   std::int64_t turning = block + kAttentionBlock * std::max(k_columns, v_columns);
   std::int64_t m = turning + kMostTurned * k_columns;
   std::int64_t l = m + kTileRows;
-  std::int64_t size = l + kTileRows;
+  std::int64_t q8 = l + kTileRows;
+  std::int64_t size = q8 + kTileRows * quantized_row_bytes() / 4;
+
+  std::int64_t quantized_row_bytes() const { return k_columns / 32 * kQuantizedBlockBytes; }
 };
 
 // Tokens first_token .. first_token + n_tokens - 1, all of one sequence, for n_heads query heads
@@ -55,7 +58,8 @@ class TileAttention {
       : args_(args),
         inner_(inner),
         layout_(args.k.head_size, args.v.head_size),
-        shape_{args.k.head_size, layout_.k_columns, layout_.v_columns, args.scale, args.softcap},
+        shape_{args.k.head_size, layout_.k_columns, layout_.v_columns,
+               args.scale,       args.softcap,      block_walk(args.k.head_size / 32)},
         scratch_(reinterpret_cast<float*>(args.scratch)) {}
 
   void run(const Tile& tile) {
@@ -90,11 +94,24 @@ class TileAttention {
       float* q_row = scratch_ + layout_.q + i * layout_.k_columns;
       std::copy_n(q, args_.k.head_size, q_row);
       std::fill(q_row + args_.k.head_size, q_row + layout_.k_columns, 0.0f);
+      if (args_.k.type == DType::kQ8_0) quantize(q, i);
       scratch_[layout_.m + i] =
           args_.sinks ? args_.sinks[head] : -std::numeric_limits<float>::infinity();
       scratch_[layout_.l + i] = args_.sinks ? 1.0f : 0.0f;
     }
     std::fill_n(scratch_ + layout_.o, tile.n_rows() * layout_.v_columns, 0.0f);
+  }
+
+  void quantize(const float* q, std::int64_t row) const {
+    QuantizeRowsArgs rounding;
+    rounding.x = q;
+    rounding.tokens = 1;
+    rounding.cols = args_.k.head_size;
+    rounding.out = {quantized_row(row), 1};
+    inner_.quantize_rows(rounding, Part{});
+  }
+  std::byte* quantized_row(std::int64_t row) const {
+    return args_.scratch + 4 * layout_.q8 + row * layout_.quantized_row_bytes();
   }
 
   // Sets the groups of rows that see anything of the block from position `base` on.
@@ -113,6 +130,7 @@ class TileAttention {
       if (!sees_any) continue;
       rows.count = count;
       rows.q = scratch_ + layout_.q + row * layout_.k_columns;
+      rows.q8 = quantized_row(row);
       rows.p = scratch_ + layout_.p + row * kAttentionBlock;
       rows.o = scratch_ + layout_.o + row * layout_.v_columns;
       rows.m = scratch_ + layout_.m + row;
@@ -139,10 +157,7 @@ class TileAttention {
       inner_.load_turned(kv, rows + j * kv.row_bytes, layout_.k_columns, turning, out + j);
     }
     look_ahead(kv, tile, base, last);
-    AttentionBlock block;
-    block.rows = reinterpret_cast<const std::byte*>(out);
-    block.ahead = &ahead_;
-    return block;
+    return {reinterpret_cast<const std::byte*>(out), kv.type, &ahead_};
   }
 
   // The values of the same. Floats are used where they are, halves too if there are few rows, both
@@ -151,21 +166,17 @@ class TileAttention {
                              std::int64_t last) {
     const KvTensor& kv = args_.v;
     look_ahead(kv, tile, base, last);
-    AttentionBlock block;
-    block.ahead = &ahead_;
-    block.rows = cached_rows(kv, tile, base);
+    const std::byte* rows = cached_rows(kv, tile, base);
     const std::int64_t columns = layout_.v_columns;
     const bool is_few = groups_end_ - groups_ <= 2;
     if (columns == kv.head_size && (kv.type == DType::kF32 || (kv.type == DType::kF16 && is_few))) {
-      block.is_f16 = kv.type == DType::kF16;
-      return block;
+      return {rows, kv.type, &ahead_};
     }
     const std::int64_t begin = place_in_block(first, base);
     const std::int64_t end = place_in_block(last, base);
     float* out = scratch_ + layout_.block;
-    inner_.load(kv, block.rows + begin * kv.row_bytes, end - begin, out + begin * columns, columns);
-    block.rows = reinterpret_cast<const std::byte*>(out);
-    return block;
+    inner_.load(kv, rows + begin * kv.row_bytes, end - begin, out + begin * columns, columns);
+    return {reinterpret_cast<const std::byte*>(out), DType::kF32, &ahead_};
   }
 
   // Notes where the block after the one from `base` on is, if there is one.

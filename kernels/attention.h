@@ -11,6 +11,7 @@
 #include <cstdint>
 
 #include "kernels/args.h"
+#include "kernels/quantized_rows.h"
 
 namespace galley::kernels {
 
@@ -27,6 +28,13 @@ struct AttentionShape {
   std::int64_t v_columns = 0;
   float scale = 1;
   float softcap = 0;
+  BlockWalk walk{};  // of the blocks of a rounded query
+
+  // Where block b of the rounded query of `row` begins.
+  const std::byte* query_block(const std::byte* q8, int row, std::int64_t b) const {
+    const std::int64_t place = walk.start[b % 8] + b / 8;
+    return q8 + (row * (k_size / 32) + place) * kQuantizedBlockBytes;
+  }
 };
 
 // Bytes of the cache that will be needed next. The inner loops ask for a little of them in each
@@ -39,10 +47,9 @@ struct Ahead {
 
 // The keys or the values of one block of positions.
 struct AttentionBlock {
-  // Keys: [columns, kAttentionBlock] of F32, so that the same column of many positions is one
-  // register. Values: [kAttentionBlock, columns] of F32, or of F16.
+  // Keys: as load_turned leaves them. Values: [kAttentionBlock, columns] of F32, or of F16.
   const std::byte* rows = nullptr;
-  bool is_f16 = false;
+  DType type{};
   // The same of the next block.
   Ahead* ahead = nullptr;
 };
@@ -52,7 +59,8 @@ struct AttentionRows {
   int count = 0;                       // 1, 2, 4 or 8
   std::int32_t begin[kMostRows] = {};  // row i sees positions begin[i] .. end[i] - 1 of the block;
   std::int32_t end[kMostRows] = {};    // it may see none
-  const float* q = nullptr;            // [count, k_columns]
+  const float* q = nullptr;            // [count, k_columns], and if the keys are Q8_0,
+  const std::byte* q8 = nullptr;       // the same, each a QuantizedRows of one row
   float* p = nullptr;                  // [count, kAttentionBlock] scores, then weights
   float* o = nullptr;                  // [count, v_columns] values weighted by e^(score - m)
   float* m = nullptr;                  // [count] largest score so far
@@ -69,10 +77,14 @@ struct AttentionInner {
   // padded head size. For values that weigh cannot read where they are.
   void (*load)(const KvTensor& kv, const std::byte* rows, std::int64_t n_rows, float* out,
                std::int64_t columns);
-  // most_positions of the same, turned: out[c * kAttentionBlock + position]. For keys. `scratch`
-  // has room for [most_positions, columns].
+  // most_positions keys, turned, so that the same column of many positions is one register:
+  // out[c * kAttentionBlock + position]. Keys of Q8_0 stay integers: out has a dword of so many
+  // columns as score multiplies at once, then the scales of the blocks, [columns / 32,
+  // kAttentionBlock]. `scratch` has room for [most_positions, columns].
   void (*load_turned)(const KvTensor& kv, const std::byte* rows, std::int64_t columns,
                       float* scratch, float* out);
+  // The kernel of this name: queries are rounded like the inputs of matmuls if keys are Q8_0.
+  void (*quantize_rows)(const QuantizeRowsArgs& args, Part part);
   // From the keys of a block: the weights p, merged m and l, and the factors for o.
   void (*score)(const AttentionShape& shape, const AttentionBlock& keys, AttentionRows& rows);
   // Merges the weighted values of the block into o.

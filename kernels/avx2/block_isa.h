@@ -24,16 +24,6 @@ inline FloatLanes total(const __m256 (&p)[8]) {
   return {add(add(add(p[0], p[4]), add(p[2], p[6])), add(add(p[1], p[5]), add(p[3], p[7])))};
 }
 
-// Bytes 2 `half` and 2 `half` + 1 of each lane as signed numbers of 16 bits.
-template <int half>
-__m256i widened(__m256i codes) {
-  constexpr char k = 2 * half;
-  const __m256i high_bytes = _mm256_setr_epi8(  // to the upper halves of the numbers
-      -1, k, -1, k + 1, -1, k + 4, -1, k + 5, -1, k + 8, -1, k + 9, -1, k + 12, -1, k + 13,  //
-      -1, k, -1, k + 1, -1, k + 4, -1, k + 5, -1, k + 8, -1, k + 9, -1, k + 12, -1, k + 13);
-  return _mm256_srai_epi16(_mm256_shuffle_epi8(codes, high_bytes), 8);
-}
-
 // A scale in both halves of its lane, for vpmaddwd.
 inline __m256i twice(DwordLanes scale) {
   return ((scale & DwordLanes::splat(0xffff)) | (scale << Index<16>{})).v;
@@ -58,8 +48,8 @@ GALLEY_INLINE inline void store_block(const DwordLanes (&codes)[8],
   };
   for (int k = 0; k < 8; ++k) {
     if constexpr (Block::kKind == CodeKind::kWide) {
-      put(2 * k, widened<0>(codes[k].v));
-      put(2 * k + 1, widened<1>(codes[k].v));
+      put(2 * k, widened<0>(codes[k]));
+      put(2 * k + 1, widened<1>(codes[k]));
     } else {
       put(k, codes[k].v);
       if constexpr (Block::kKind == CodeKind::kSigned) put(8 + k, _mm256_abs_epi8(codes[k].v));

@@ -117,6 +117,15 @@ inline DwordLanes add_where(DwordLanes codes, DwordLanes a, DwordLanes bit, Dwor
   const __m256i has = _mm256_cmpeq_epi8(_mm256_and_si256(a.v, bit.v), bit.v);
   return {_mm256_add_epi8(codes.v, _mm256_and_si256(has, value.v))};
 }
+// Bytes 2 `half` and 2 `half` + 1 of each lane, as signed numbers of 16 bits.
+template <int half>
+__m256i widened(DwordLanes codes) {
+  constexpr char k = 2 * half;
+  const __m256i high_bytes = _mm256_setr_epi8(  // to the upper halves of the numbers
+      -1, k, -1, k + 1, -1, k + 4, -1, k + 5, -1, k + 8, -1, k + 9, -1, k + 12, -1, k + 13,  //
+      -1, k, -1, k + 1, -1, k + 4, -1, k + 5, -1, k + 8, -1, k + 9, -1, k + 12, -1, k + 13);
+  return _mm256_srai_epi16(_mm256_shuffle_epi8(codes.v, high_bytes), 8);
+}
 // The same bits as a float.
 inline FloatLanes as_floats(DwordLanes a) { return {_mm256_castsi256_ps(a.v)}; }
 inline FloatLanes to_float(DwordLanes a) { return {_mm256_cvtepi32_ps(a.v)}; }

@@ -20,11 +20,22 @@ struct Running {
   float* o = nullptr;  // [head_size of v]
 };
 
-// The cached row of `position` as floats in out[head_size].
-void load_row(const KvTensor& kv, std::int64_t sequence, std::int64_t head, std::int64_t position,
-              float* out) {
-  const std::byte* row = kv.data + sequence * kv.sequence_bytes + head * kv.head_bytes +
-                         position % kv.n_slots * kv.row_bytes;
+// The query of one token and head, and scratch memory.
+struct Query {
+  const float* values;     // [head_size of k],
+  QuantizedBlock* blocks;  // and the same rounded, if the keys are Q8_0
+  float* row;              // [head_size] of a key or a value
+  float* o;                // [head_size of v]
+};
+
+const std::byte* cached_row(const KvTensor& kv, std::int64_t sequence, std::int64_t head,
+                            std::int64_t position) {
+  return kv.data + sequence * kv.sequence_bytes + head * kv.head_bytes +
+         position % kv.n_slots * kv.row_bytes;
+}
+
+// A cached row as floats in out[head_size].
+void load_row(const KvTensor& kv, const std::byte* row, float* out) {
   if (kv.type == DType::kF32) {
     std::memcpy(out, row, static_cast<std::size_t>(kv.head_size) * sizeof(float));
   } else if (kv.type == DType::kF16) {
@@ -42,20 +53,27 @@ void load_row(const KvTensor& kv, std::int64_t sequence, std::int64_t head, std:
   }
 }
 
+float product(const KvTensor& k, const std::byte* key, const Query& query) {
+  if (k.type == DType::kQ8_0) {
+    return score_product(query.blocks, reinterpret_cast<const BlockQ8_0*>(key), k.head_size / 32);
+  }
+  load_row(k, key, query.row);
+  return score_product(query.values, query.row, k.head_size);
+}
+
 // Positions begin .. end - 1, all in one block, as seen by `token` and `head`.
 void attend_block(const AttentionArgs& args, std::int64_t token, std::int64_t head,
-                  std::int64_t begin, std::int64_t end, float* scratch, Running& all) {
+                  std::int64_t begin, std::int64_t end, const Query& query, Running& all) {
   const std::int64_t kv_head = head / (args.n_heads / args.n_kv_heads);
   const std::int64_t sequence = args.sequences[token];
-  const float* q = args.q + token * args.q_stride + head * args.k.head_size;
-  float* row = scratch;  // of a key, then of a value
-  float* o = scratch + (args.k.head_size > args.v.head_size ? args.k.head_size : args.v.head_size);
+  float* row = query.row;
+  float* o = query.o;
 
   float p[kAttentionBlock];
   SoftmaxState block;
   for (std::int64_t position = begin; position < end; ++position) {
-    load_row(args.k, sequence, kv_head, position, row);
-    const float s = attention_score(q, row, args.k.head_size, args.scale, args.softcap);
+    const std::byte* key = cached_row(args.k, sequence, kv_head, position);
+    const float s = attention_score(product(args.k, key, query), args.scale, args.softcap);
     p[position % kAttentionBlock] = s;
     block.m = s > block.m ? s : block.m;
   }
@@ -65,7 +83,7 @@ void attend_block(const AttentionArgs& args, std::int64_t token, std::int64_t he
     const std::int64_t j = position % kAttentionBlock;
     p[j] = exp(p[j] - score_offset(block.m));
     l.add(j, p[j]);
-    load_row(args.v, sequence, kv_head, position, row);
+    load_row(args.v, cached_row(args.v, sequence, kv_head, position), row);
     for (std::int64_t i = 0; i < args.v.head_size; ++i) o[i] = std::fma(p[j], row[i], o[i]);
   }
   block.l = l.total();
@@ -74,7 +92,23 @@ void attend_block(const AttentionArgs& args, std::int64_t token, std::int64_t he
     all.o[i] = merge_value(all.o[i], o[i], factors);
 }
 
+Query query_of(const AttentionArgs& args, std::int64_t token, std::int64_t head) {
+  const std::int64_t n = args.k.head_size;
+  Query query;
+  query.values = args.q + token * args.q_stride + head * n;
+  query.row = reinterpret_cast<float*>(args.scratch);
+  query.o = query.row + (n > args.v.head_size ? n : args.v.head_size);
+  query.blocks = reinterpret_cast<QuantizedBlock*>(query.o + args.v.head_size);
+  if (args.k.type == DType::kQ8_0) {
+    for (std::int64_t b = 0; b < n / 32; ++b) {
+      query.blocks[b] = quantize_block(query.values + 32 * b);
+    }
+  }
+  return query;
+}
+
 void attend(const AttentionArgs& args, std::int64_t token, std::int64_t head) {
+  const Query query = query_of(args, token, head);
   Running all;
   all.o = args.out + token * args.out_stride + head * args.v.head_size;
   for (std::int64_t i = 0; i < args.v.head_size; ++i) all.o[i] = 0.0f;
@@ -86,7 +120,7 @@ void attend(const AttentionArgs& args, std::int64_t token, std::int64_t head) {
   while (begin < end) {
     const std::int64_t next_block = (begin / kAttentionBlock + 1) * kAttentionBlock;
     const std::int64_t stop = next_block < end ? next_block : end;
-    attend_block(args, token, head, begin, stop, reinterpret_cast<float*>(args.scratch), all);
+    attend_block(args, token, head, begin, stop, query, all);
     begin = stop;
   }
   const float inverse = 1.0f / all.softmax.l;

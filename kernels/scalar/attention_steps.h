@@ -8,8 +8,11 @@
 #include <cstdint>
 #include <limits>
 
+#include "kernels/scalar/block_products.h"
 #include "kernels/scalar/math.h"
 #include "kernels/scalar/partials.h"
+#include "tensor/blocks.h"
+#include "tensor/half.h"
 
 namespace galley::kernels::scalar {
 
@@ -23,10 +26,21 @@ inline float score_product(const float* q, const float* k, std::int64_t n) {
   return dot;
 }
 
-// q . k * scale, soft-capped if softcap > 0.
-inline float attention_score(const float* q, const float* k, std::int64_t n, float scale,
-                             float softcap) {
-  const float scaled = score_product(q, k, n) * scale;
+// The same where the cache has keys as Q8_0, n_blocks of 32 values: the query is rounded too, and
+// the products are sums of integers (exact), each scaled once.
+inline float score_product(const QuantizedBlock* q, const BlockQ8_0* k, std::int64_t n_blocks) {
+  float dot = 0.0f;
+  for (std::int64_t b = 0; b < n_blocks; ++b) {
+    std::int32_t sum = 0;
+    for (int i = 0; i < 32; ++i) sum += q[b].q[i] * k[b].qs[i];
+    dot = std::fma(static_cast<float>(sum), q[b].d * half_to_float(k[b].d), dot);
+  }
+  return dot;
+}
+
+// The score of q . k = product: scaled, and soft-capped if softcap > 0.
+inline float attention_score(float product, float scale, float softcap) {
+  const float scaled = product * scale;
   return softcap > 0.0f ? softcap * tanh(scaled / softcap) : scaled;
 }
 

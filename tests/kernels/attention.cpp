@@ -2,6 +2,7 @@
 // batch; the scalar one is near float64; what a token may not see has no influence.
 #include <cstring>
 
+#include "kernels/scalar/attention_steps.h"
 #include "tests/kernels/kernel_test.h"
 
 namespace galley::test {
@@ -427,6 +428,36 @@ TEST_P(Attention, TheFutureHasNoInfluence) {
   EXPECT_TRUE(same_bits(std::span(expected).first(static_cast<std::size_t>(10 * stride)),
                         std::span(actual).first(static_cast<std::size_t>(10 * stride))));
   EXPECT_TRUE(std::isnan(actual[static_cast<std::size_t>(10 * stride)]));
+}
+
+// Keys of Q8_0: the product of the rounded vectors is exact but for one rounding per block, and
+// rounding the query moves it by half a step of each code at most.
+TEST(AttentionSteps, ProductWithRoundedKeys) {
+  Random random(9);
+  for (int round = 0; round < 200; ++round) {
+    constexpr int kBlocks = 4;
+    const std::vector<float> q = random.floats(32 * kBlocks, round % 2 == 0 ? 1.0f : 50.0f);
+    kernels::scalar::QuantizedBlock query[kBlocks];
+    BlockQ8_0 key[kBlocks];
+    double rounded = 0, unrounded = 0, largest_move = 0, size = 0;
+    for (int b = 0; b < kBlocks; ++b) {
+      query[b] = kernels::scalar::quantize_block(q.data() + 32 * b);
+      key[b].d = float_to_half(0.01f * static_cast<float>(random.integer(1, 100)));
+      const double d_k = half_to_float(key[b].d);
+      for (int i = 0; i < 32; ++i) {
+        key[b].qs[i] = static_cast<std::int8_t>(random.integer(-128, 127));
+        const double k = d_k * key[b].qs[i];
+        const double rounded_q = static_cast<double>(query[b].d) * query[b].q[i];
+        rounded += rounded_q * k;
+        size += std::abs(rounded_q * k);
+        unrounded += static_cast<double>(q[static_cast<std::size_t>(32 * b + i)]) * k;
+        largest_move += 0.5001 * static_cast<double>(query[b].d) * std::abs(k);
+      }
+    }
+    const double product = kernels::scalar::score_product(query, key, kBlocks);
+    EXPECT_NEAR(product, rounded, 1e-6 * size);
+    EXPECT_NEAR(product, unrounded, largest_move + 1e-6 * size);
+  }
 }
 
 }  // namespace

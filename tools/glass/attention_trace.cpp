@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "kernels/kernels.h"
 #include "kernels/scalar/attention_steps.h"
 #include "tensor/error.h"
 
@@ -37,6 +38,37 @@ void trace_block(std::int64_t begin, std::int64_t end, scalar::SoftmaxState& all
 
 }  // namespace
 
+std::vector<BlockQ8_0> key_blocks(std::span<const float> k) {
+  const auto n = static_cast<std::int64_t>(k.size());
+  std::vector<BlockQ8_0> blocks(k.size() / 32);
+  const std::int32_t first = 0;
+  const std::int64_t bytes = n / 32 * static_cast<std::int64_t>(sizeof(BlockQ8_0));
+  scalar::store_kv(
+      {k.data(),
+       n,
+       1,
+       1,
+       &first,
+       &first,
+       {DType::kQ8_0, reinterpret_cast<std::byte*>(blocks.data()), n, 1, bytes, bytes, bytes}},
+      {0, 1});
+  return blocks;
+}
+
+std::vector<scalar::QuantizedBlock> query_blocks(std::span<const float> q) {
+  std::vector<scalar::QuantizedBlock> blocks;
+  for (std::size_t i = 0; i < q.size(); i += 32) {
+    blocks.push_back(scalar::quantize_block(q.data() + i));
+  }
+  return blocks;
+}
+
+float score_product(DType kv_type, std::span<const float> q, std::span<const float> k) {
+  if (kv_type != DType::kQ8_0) return scalar::score_product(q.data(), k.data(), std::ssize(k));
+  const std::vector<scalar::QuantizedBlock> query = query_blocks(q);
+  return scalar::score_product(query.data(), key_blocks(k).data(), std::ssize(query));
+}
+
 AttentionTrace trace_attention(const RunData& run, const Op& op, std::int64_t token,
                                std::int64_t head) {
   GALLEY_CHECK(op.kind == OpKind::kAttention, op.name + " is no attention");
@@ -57,7 +89,7 @@ AttentionTrace trace_attention(const RunData& run, const Op& op, std::int64_t to
   for (std::int64_t p = out.first; p < n; ++p) {
     const std::vector<float> k = run.cached_k(op.cache_layer, sequence, out.kv_head, p);
     out.scores[static_cast<std::size_t>(p)] = scalar::attention_score(
-        q, k.data(), layer.head_size_k, op.attention.scale, op.attention.softcap);
+        score_product(run.kv_type(), {q, k.size()}, k), op.attention.scale, op.attention.softcap);
   }
   scalar::SoftmaxState all;
   if (op.attention.sinks)  // a score whose value is zero

@@ -8,8 +8,11 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <vector>
 
+#include "kernels/scalar/block_products.h"
+#include "tensor/blocks.h"
 #include "tools/glass/run_data.h"
 
 namespace galley::glass {
@@ -41,5 +44,13 @@ struct AttentionTrace {
 // Of the kAttention op `op`. Throws Error kUsage if what it needs was not recorded.
 AttentionTrace trace_attention(const RunData& run, const Op& op, std::int64_t token,
                                std::int64_t head);
+
+// A key of a Q8_0 cache as it lies there, from its values (rounding them again changes nothing: the
+// largest code of a block is 127), and a query as it is rounded for such keys.
+std::vector<BlockQ8_0> key_blocks(std::span<const float> k);
+std::vector<kernels::scalar::QuantizedBlock> query_blocks(std::span<const float> q);
+
+// q . k as the engine computes it: q [n], k [n] a cached key. n is a multiple of 32 for Q8_0.
+float score_product(DType kv_type, std::span<const float> q, std::span<const float> k);
 
 }  // namespace galley::glass

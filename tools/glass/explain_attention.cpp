@@ -8,6 +8,7 @@
 #include "kernels/scalar/attention_steps.h"
 #include "tensor/dequantize.h"
 #include "tensor/error.h"
+#include "tensor/half.h"
 #include "tools/glass/attention_trace.h"
 #include "tools/glass/explain_ops.h"
 
@@ -99,6 +100,41 @@ float explain_block(const Target& t, const AttentionTrace& trace, const Attentio
   return merged;
 }
 
+// The dot product of a query and a key of a Q8_0 cache, block by block.
+float explain_rounded_product(std::span<const float> q, std::span<const float> k, Explanation& e) {
+  const std::vector<scalar::QuantizedBlock> query = query_blocks(q);
+  const std::vector<BlockQ8_0> key = key_blocks(k);
+  float product = 0;
+  for (std::size_t b = 0; b < key.size(); ++b) {
+    const float before = product;
+    const float d_k = half_to_float(key[b].d);
+    std::int32_t isum = 0;
+    for (int i = 0; i < 32; ++i) isum += query[b].q[i] * key[b].qs[i];
+    product = std::fma(static_cast<float>(isum), query[b].d * d_k, product);
+    const auto first = static_cast<std::int64_t>(32 * b);
+    Step& step = add_step(
+        e,
+        "block " + std::to_string(b) + ": columns " + std::to_string(first) + " to " +
+            std::to_string(first + 31),
+        "isum = sum of c_q * c_k; product = fma(isum, d_q * d_k, product)",
+        {list("q", q.subspan(32 * b, 32), e.inputs[0]), integers<std::int8_t>("c_q", query[b].q),
+         number("d_q", d(query[b].d)), integers<std::int8_t>("c_k", key[b].qs, e.inputs[1]),
+         number("d_k", d(d_k)), integer("isum", isum), number("product before", d(before))},
+        d(product), "product");
+    step.is_repeated = true;
+  }
+  return product;
+}
+
+float explain_product(DType kv_type, std::span<const float> q, std::span<const float> k,
+                      Explanation& e) {
+  if (kv_type == DType::kQ8_0) return explain_rounded_product(q, k, e);
+  const float product = score_product(kv_type, q, k);
+  add_step(e, "dot product, one column after another", "for each: product = fma(q, k, product)",
+           {list("q", q, e.inputs[0]), list("k", k, e.inputs[1])}, d(product), "product");
+  return product;
+}
+
 }  // namespace
 
 void explain_attention(const Target& t, Explanation& e) {
@@ -157,9 +193,7 @@ void explain_score(const Target& t, std::int64_t head, Explanation& e) {
   e.summary = "The query of head " + std::to_string(head) + " at position " +
               std::to_string(trace.position) + " times the key of position " + position +
               ": how well they match.";
-  const float product = scalar::score_product(q, k.data(), n);
-  add_step(e, "dot product, one column after another", "for each: product = fma(q, k, product)",
-           {list("q", query, e.inputs[0]), list("k", k, e.inputs[1])}, d(product), "product");
+  const float product = explain_product(t.run.kv_type(), query, k, e);
   e.derived = product * t.op.attention.scale;
   add_step(e, "scaled", "score = product * scale",
            {number("product", d(product)), number("scale", d(t.op.attention.scale))}, d(e.derived),
