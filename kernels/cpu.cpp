@@ -13,9 +13,9 @@ struct Cpuid {
   unsigned eax = 0, ebx = 0, ecx = 0, edx = 0;
 };
 
-Cpuid cpuid(unsigned leaf) {
+Cpuid cpuid(unsigned leaf, unsigned subleaf = 0) {
   Cpuid r;
-  if (__get_cpuid_count(leaf, 0, &r.eax, &r.ebx, &r.ecx, &r.edx) == 0) return {};
+  if (__get_cpuid_count(leaf, subleaf, &r.eax, &r.ebx, &r.ecx, &r.edx) == 0) return {};
   return r;
 }
 
@@ -35,6 +35,7 @@ bool has(unsigned reg, int bit) { return (reg >> bit & 1u) != 0; }
 CpuFeatures cpu_features() {
   const Cpuid one = cpuid(1);
   const Cpuid seven = cpuid(7);
+  const Cpuid seven_1 = cpuid(7, 1);
   const bool osxsave = has(one.ecx, 27);
   if (!osxsave) return {};
   const std::uint64_t saved = saved_register_sets();
@@ -53,6 +54,7 @@ CpuFeatures cpu_features() {
 
   CpuFeatures found;
   found.avx2 = avx && fma && f16c && avx2 && (saved & kYmm) == kYmm;
+  found.avxvnni = found.avx2 && has(seven_1.eax, 4);
   found.avx512 = found.avx2 && f && dq && bw && vl && vnni && (saved & kZmm) == kZmm;
   return found;
 }

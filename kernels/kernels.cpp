@@ -11,15 +11,18 @@
 namespace galley::kernels {
 namespace {
 
-constexpr std::array<std::string_view, 3> kIsaNames = {"scalar", "avx2", "avx512"};
+constexpr std::array<std::string_view, 4> kIsaNames = {"scalar", "avx2", "avxvnni", "avx512"};
 
 #define GALLEY_TABLE_ENTRY(name, Args) .name = GALLEY_ISA_NAMESPACE::name,
-constexpr std::array<KernelTable, 3> kTables = {{
+constexpr std::array<KernelTable, 4> kTables = {{
 #define GALLEY_ISA_NAMESPACE scalar
     {.isa = Isa::kScalar, GALLEY_KERNELS(GALLEY_TABLE_ENTRY)},
 #undef GALLEY_ISA_NAMESPACE
 #define GALLEY_ISA_NAMESPACE avx2
     {.isa = Isa::kAvx2, GALLEY_KERNELS(GALLEY_TABLE_ENTRY)},
+#undef GALLEY_ISA_NAMESPACE
+#define GALLEY_ISA_NAMESPACE avxvnni
+    {.isa = Isa::kAvxVnni, GALLEY_KERNELS(GALLEY_TABLE_ENTRY)},
 #undef GALLEY_ISA_NAMESPACE
 #define GALLEY_ISA_NAMESPACE avx512
     {.isa = Isa::kAvx512, GALLEY_KERNELS(GALLEY_TABLE_ENTRY)},
@@ -29,7 +32,7 @@ constexpr std::array<KernelTable, 3> kTables = {{
 
 // The tables this CPU can run, the best first.
 struct Available {
-  std::array<Isa, 3> isas{};
+  std::array<Isa, 4> isas{};
   std::size_t count = 0;
 };
 
@@ -37,6 +40,7 @@ Available detect() {
   const CpuFeatures cpu = cpu_features();
   Available found;
   if (cpu.avx512) found.isas[found.count++] = Isa::kAvx512;
+  if (cpu.avxvnni) found.isas[found.count++] = Isa::kAvxVnni;
   if (cpu.avx2) found.isas[found.count++] = Isa::kAvx2;
   found.isas[found.count++] = Isa::kScalar;
   return found;

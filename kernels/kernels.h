@@ -1,7 +1,7 @@
 // The kernels by name, and the one place where an instruction set is chosen.
 //
 // Where it sits: model/ calls `kernels::table().matmul(args, part)`; the table holds the
-// scalar, AVX2 or AVX-512 functions, chosen once by what the CPU can do. All three give the
+// scalar, AVX2, AVX-VNNI or AVX-512 functions, chosen once by what the CPU can do. All give the
 // same bits (docs/exactness.md). The scalar ones are the specification: read those first.
 #pragma once
 
@@ -40,12 +40,27 @@ GALLEY_KERNELS(GALLEY_DECLARE_KERNEL)
 namespace avx2 {
 GALLEY_KERNELS(GALLEY_DECLARE_KERNEL)
 }
+namespace avxvnni {  // one kernel of its own; the others gain nothing from VNNI
+void matmul(const MatmulArgs& args, Part part);
+using avx2::activate;
+using avx2::add;
+using avx2::attention;
+using avx2::layer_norm;
+using avx2::quantize_rows;
+using avx2::rms_norm;
+using avx2::rope;
+using avx2::rope_table;
+using avx2::scale;
+using avx2::softcap;
+using avx2::softmax;
+using avx2::store_kv;
+}  // namespace avxvnni
 namespace avx512 {
 GALLEY_KERNELS(GALLEY_DECLARE_KERNEL)
 }
 #undef GALLEY_DECLARE_KERNEL
 
-enum class Isa { kScalar, kAvx2, kAvx512 };
+enum class Isa { kScalar, kAvx2, kAvxVnni, kAvx512 };
 
 struct KernelTable {
   Isa isa;
@@ -54,12 +69,12 @@ struct KernelTable {
 #undef GALLEY_KERNEL_MEMBER
 };
 
-// "scalar", "avx2", "avx512".
+// "scalar", "avx2", "avxvnni", "avx512".
 std::string_view isa_name(Isa isa);
 // The instruction set with this name, or nothing.
 std::optional<Isa> isa_from_name(std::string_view name);
 // The sets this CPU (and its operating system) can run, the best first; scalar is always there.
-// AVX2 needs FMA and F16C too; AVX-512 needs F, BW, DQ, VL and VNNI.
+// AVX2 needs FMA and F16C too, AVX-VNNI AVX2; AVX-512 needs F, BW, DQ, VL and VNNI.
 std::span<const Isa> available_isas();
 
 // The kernels of `isa`. Throws Error kUsage, naming the available ones, if the CPU lacks it.

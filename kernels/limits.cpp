@@ -51,6 +51,8 @@ PeakLoops loops_of(Isa isa) {
   switch (isa) {
     case Isa::kAvx512:
       return avx512::peak_loops();
+    case Isa::kAvxVnni:
+      return avxvnni::peak_loops();
     case Isa::kAvx2:
       return avx2::peak_loops();
     default:
@@ -143,7 +145,7 @@ Limits measure_once(Isa isa, const LimitsOptions& options) {
   limits.n_threads = options.n_threads;
   limits.gmac_per_s[static_cast<int>(Arithmetic::kF32)] = measure_multiply(loops.f32, options);
   limits.gmac_per_s[static_cast<int>(Arithmetic::kInt8)] = measure_multiply(loops.int8, options);
-  // AVX-512 has one loop for both.
+  // VNNI has one loop for both.
   limits.gmac_per_s[static_cast<int>(Arithmetic::kInt4)] =
       loops.int4.run == loops.int8.run ? limits.peak(Arithmetic::kInt8)
                                        : measure_multiply(loops.int4, options);

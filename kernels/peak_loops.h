@@ -1,7 +1,7 @@
 // Loops that do nothing but read, or multiply and add, as fast as an instruction set can.
 //
 // Where it sits: limits.cpp times them to learn what the machine can do at best; real kernels are
-// measured against that. scalar/, avx2/ and avx512/ each have a peak_loops.cpp. Declarations only,
+// measured against that. The folder of each instruction set has a peak_loops.cpp. Declarations only,
 // so that instruction-set files may include it.
 //
 // The operands of products stay in registers: no kernel can be faster, as a real one must also
@@ -33,6 +33,9 @@ namespace scalar {
 PeakLoops peak_loops();
 }
 namespace avx2 {
+PeakLoops peak_loops();
+}
+namespace avxvnni {
 PeakLoops peak_loops();
 }
 namespace avx512 {

@@ -60,14 +60,9 @@ struct RowIsa {
         if constexpr (!Traits::kHasScales) first[j] = _mm256_add_epi32(first[j], last[j]);
       }
     }
-    const __m256i sum = _mm256_add_epi32(add_up(first), x.start(0));
-    if constexpr (Traits::kHasScales) {
-      const __m256i sum_of_last = _mm256_add_epi32(add_up(last), x.start(1));
-      const __m256i scaled = _mm256_add_epi32(_mm256_mullo_epi32(sum, w.scales.scale[0].v),
-                                              _mm256_mullo_epi32(sum_of_last, w.scales.scale[1].v));
-      return {add_block<typename Traits::Terms>(partial.v, scaled, InRegisters{w.scales}, x)};
-    }
-    return {add_block<typename Traits::Terms>(partial.v, sum, InRegisters{w.scales}, x)};
+    __m256i sums[2] = {_mm256_add_epi32(add_up(first), x.start(0))};
+    if constexpr (Traits::kHasScales) sums[1] = _mm256_add_epi32(add_up(last), x.start(1));
+    return add_sums<Traits>(partial, sums, w.scales, x);
   }
 
   // The tree over the eight partial sums.
@@ -76,6 +71,30 @@ struct RowIsa {
     const __m256 two = _mm256_add_ps(partial.v, _mm256_permute_ps(partial.v, 0b01'00'11'10));
     const __m256 one = _mm256_add_ps(two, _mm256_permute_ps(two, 0b10'11'00'01));
     y[0] = _mm_cvtss_f32(_mm_add_ss(_mm256_castps256_ps128(one), _mm256_extractf128_ps(one, 1)));
+  }
+
+ protected:
+  // partial + a group whose integer sums are sums[0], or of the halves of its blocks both of them.
+  template <class Traits>
+  GALLEY_INLINE static FloatLanes add_sums(FloatLanes partial, const __m256i (&sums)[2],
+                                           const Scales<DwordLanes>& scales, const TokenLanes& x) {
+    __m256i sum = sums[0];
+    if constexpr (Traits::kHasScales) {
+      sum = _mm256_add_epi32(_mm256_mullo_epi32(sums[0], scales.scale[0].v),
+                             _mm256_mullo_epi32(sums[1], scales.scale[1].v));
+    }
+    return {add_block<typename Traits::Terms>(partial.v, sum, InRegisters{scales}, x)};
+  }
+
+  // Adds the four lanes of each block, and puts the blocks of four registers in order.
+  static __m256i add_up(const __m256i (&sums)[4]) {
+    const auto add = [](__m256i a, __m256i b) { return _mm256_add_epi32(a, b); };
+    const auto pairs = [add](__m256i a, __m256i b) {
+      return add(_mm256_unpacklo_epi32(a, b), _mm256_unpackhi_epi32(a, b));
+    };
+    const __m256i a = pairs(sums[0], sums[1]);
+    const __m256i b = pairs(sums[2], sums[3]);
+    return add(_mm256_unpacklo_epi64(a, b), _mm256_unpackhi_epi64(a, b));
   }
 
  private:
@@ -98,17 +117,6 @@ struct RowIsa {
 
   static __m256i widened_sums(__m256i sums) {
     return _mm256_madd_epi16(sums, _mm256_set1_epi16(1));
-  }
-
-  // Adds the four lanes of each block, and puts the blocks of four registers in order.
-  static __m256i add_up(const __m256i (&sums)[4]) {
-    const auto add = [](__m256i a, __m256i b) { return _mm256_add_epi32(a, b); };
-    const auto pairs = [add](__m256i a, __m256i b) {
-      return add(_mm256_unpacklo_epi32(a, b), _mm256_unpackhi_epi32(a, b));
-    };
-    const __m256i a = pairs(sums[0], sums[1]);
-    const __m256i b = pairs(sums[2], sums[3]);
-    return add(_mm256_unpacklo_epi64(a, b), _mm256_unpackhi_epi64(a, b));
   }
 };
 

@@ -12,7 +12,7 @@ namespace galley::kernels {
 namespace {
 
 TEST(Dispatch, NamesGoBothWays) {
-  for (const Isa isa : {Isa::kScalar, Isa::kAvx2, Isa::kAvx512}) {
+  for (const Isa isa : {Isa::kScalar, Isa::kAvx2, Isa::kAvxVnni, Isa::kAvx512}) {
     EXPECT_EQ(isa_from_name(isa_name(isa)), isa);
   }
   EXPECT_FALSE(isa_from_name("sse9"));
@@ -40,10 +40,11 @@ TEST(Dispatch, TablesHoldTheirOwnKernels) {
   for (const Isa isa : available_isas()) {
     const KernelTable& kernels = table(isa);
     EXPECT_EQ(kernels.isa, isa);
-#define GALLEY_EXPECT_OWN(name, Args)                          \
-  EXPECT_EQ(kernels.name, isa == Isa::kScalar ? &scalar::name  \
-                          : isa == Isa::kAvx2 ? &avx2::name    \
-                                              : &avx512::name) \
+#define GALLEY_EXPECT_OWN(name, Args)                             \
+  EXPECT_EQ(kernels.name, isa == Isa::kScalar    ? &scalar::name  \
+                          : isa == Isa::kAvx2    ? &avx2::name    \
+                          : isa == Isa::kAvxVnni ? &avxvnni::name \
+                                                 : &avx512::name) \
       << #name;
     GALLEY_KERNELS(GALLEY_EXPECT_OWN)
 #undef GALLEY_EXPECT_OWN

@@ -106,7 +106,7 @@ void ContextOptions::add_to(CommandLine& line, const std::string& context_help) 
             "how keys and values are kept: f32, f16, q8_0;\nf32 for small models and f16 for "
             "others if not given");
   line.text("--isa", isa, "ISA",
-            "instruction set: scalar, avx2, avx512; the best one if not given");
+            "instruction set: scalar, avx2, avxvnni, avx512; the best one if not given");
 }
 
 SessionOptions ContextOptions::session_options() const {

@@ -1,0 +1,112 @@
+// AVX-VNNI for kernels/block_matmul.h: where unpacked weights go, and their products.
+//
+// Where it sits: block_matmul.h hands over blocks of 32 columns of 8 rows, codes[k] with columns
+// 4 k .. 4 k + 3, and takes y [8 rows] for each token. The order of sums is that of
+// docs/exactness.md. Nothing here throws.
+#pragma once
+
+#include <immintrin.h>
+
+#include <cstddef>
+#include <cstdint>
+
+#include "kernels/avx2/block_isa.h"
+#include "kernels/avxvnni/block_step.h"
+#include "kernels/avxvnni/panel_products.h"
+#include "kernels/quantized_rows.h"
+#include "kernels/unpack32.h"
+
+namespace galley::kernels::avxvnni {
+
+// Stores a unit's weights as PanelBlocks: block i of a group at the next place of its own.
+template <class Traits>
+class PanelSink {
+ public:
+  using Block = PanelBlock<typename Traits::Terms>;
+
+  PanelSink(std::byte* panel, const BlockWalk& walk) {
+    for (int i = 0; i < 8; ++i) next_[i] = panel + walk.start[i] * Block::kBytes;
+  }
+
+  void end_group(int /*n_blocks*/) {}
+
+  GALLEY_INLINE void block(int i, const DwordLanes (&codes)[8], const Scales<DwordLanes>& scales) {
+    store(codes, scales, next_[i]);
+    next_[i] += Block::kBytes;
+  }
+
+  GALLEY_INLINE static void store(const DwordLanes (&codes)[8], const Scales<DwordLanes>& scales,
+                                  std::byte* to) {
+    for (int k = 0; k < 8; ++k) {
+      _mm256_store_si256(reinterpret_cast<__m256i*>(to + 32 * k), unsigned_codes<Traits>(codes[k]));
+    }
+    int place = 8;
+    const auto put = [&](FloatLanes value) {
+      _mm256_store_ps(reinterpret_cast<float*>(to + 32 * place++), value.v);
+    };
+    put(scales.d);
+    if constexpr (Traits::kHasScales) {
+      put(to_float(scales.scale[0]));
+      put(to_float(scales.scale[1]));
+    }
+    for (int m = 0; m < Traits::kMinimums; ++m) put(scales.min[m]);
+  }
+
+ private:
+  std::byte* next_[8];
+};
+
+// A tile of tokens: a group is unpacked, then multiplied with all of them.
+template <class Traits>
+class TileSink {
+ public:
+  TileSink(const std::byte* tile, std::int64_t n_tokens, const BlockWalk& walk)
+      : n_tokens_(n_tokens) {
+    for (int i = 0; i < 8; ++i) {
+      next_[i] = tile + walk.start[i] * n_tokens * kQuantizedBlockBytes;
+      for (FloatLanes& p : partial_[i]) p.v = _mm256_setzero_ps();
+    }
+  }
+
+  GALLEY_INLINE void block(int i, const DwordLanes (&codes)[8], const Scales<DwordLanes>& scales) {
+    PanelSink<Traits>::store(codes, scales, group_ + i * PanelSink<Traits>::Block::kBytes);
+  }
+
+  void end_group(int n_blocks) {
+    avxvnni::multiply_group<typename Traits::Terms>(group_, next_, n_tokens_, n_blocks,
+                                                    kUnsignedOffset<Traits>, partial_);
+    for (const std::byte*& next : next_) next += n_tokens_ * kQuantizedBlockBytes;
+  }
+
+  FloatLanes total(std::int64_t t) const {
+    __m256 p[8];
+    for (int i = 0; i < 8; ++i) p[i] = partial_[i][t].v;
+    return avx2::total(p);
+  }
+
+ private:
+  alignas(64) std::byte group_[8 * PanelSink<Traits>::Block::kBytes];
+  std::int64_t n_tokens_;
+  const std::byte* next_[8];  // the next block of activations of each partial sum
+  FloatLanes partial_[8][kTileTokens];
+};
+
+// What BlockMatmul asks of an instruction set.
+struct BlockIsa : avx2::BlockIsa {
+  template <class Traits>
+  using TileSink = avxvnni::TileSink<Traits>;
+  template <class Traits>
+  using PanelSink = avxvnni::PanelSink<Traits>;
+  template <class Traits>
+  static constexpr std::int64_t kPanelBlockBytes = PanelSink<Traits>::Block::kBytes;
+
+  template <class Traits>
+  static void multiply_panel(const std::byte* const (&panel)[2], std::int64_t n_units,
+                             const std::byte* tile, std::int64_t n_tokens, std::int64_t n_blocks,
+                             FloatLanes (&y)[2][kTileTokens]) {
+    avxvnni::multiply_panel<typename Traits::Terms>(panel, n_units, tile, n_tokens, n_blocks,
+                                                    kUnsignedOffset<Traits>, y);
+  }
+};
+
+}  // namespace galley::kernels::avxvnni

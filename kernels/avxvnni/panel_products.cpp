@@ -1,0 +1,173 @@
+#include "kernels/avxvnni/panel_products.h"
+
+#include <immintrin.h>
+
+#include "kernels/unroll.h"
+
+namespace galley::kernels::avxvnni {
+namespace {
+
+// partial[unit][token] += the products of one block of n_units * 8 rows with c tokens.
+// For 2 units and 6 tokens: 12 registers of integer sums, 2 of weights, 1 of activations. Partial
+// sums stay in memory.
+template <class Terms, int n_units, int c>
+GALLEY_INLINE inline void multiply_block(const PanelBlock<Terms> (&w)[n_units],
+                                         const TileBlock<c>& x, __m256i minus_offset,
+                                         __m256 (&partial)[n_units][c]) {
+  constexpr int kParts = Terms::kHasScales ? 2 : 1;  // with a scale each
+  __m256 total[n_units][c];
+  unroll<kParts>([&](auto part_index) GALLEY_INLINE {
+    constexpr int part = decltype(part_index)::value;
+    constexpr Half half = kParts == 1 ? Half::kBoth : part == 0 ? Half::kFirst : Half::kLast;
+    __m256i sum[n_units][c];
+    unroll<c>([&](auto token) GALLEY_INLINE {
+      constexpr int t = decltype(token)::value;
+      for (int u = 0; u < n_units; ++u) {
+        // Codes with minimums have no offset.
+        sum[u][t] =
+            Terms::kMinimums > 0 ? _mm256_setzero_si256() : start<half>(minus_offset, x.sums(t));
+      }
+    });
+    unroll<8 / kParts>([&](auto step) GALLEY_INLINE {
+      constexpr int k = part * 4 + decltype(step)::value;
+      __m256i codes[n_units];
+      for (int u = 0; u < n_units; ++u) codes[u] = w[u].codes(k);
+      unroll<c>([&](auto token) GALLEY_INLINE {
+        constexpr int t = decltype(token)::value;
+        const __m256i q = x.q(k, t);
+        for (int u = 0; u < n_units; ++u) sum[u][t] = add_products(sum[u][t], codes[u], q);
+      });
+    });
+    unroll<c>([&](auto token) GALLEY_INLINE {
+      constexpr int t = decltype(token)::value;
+      for (int u = 0; u < n_units; ++u) {
+        __m256 of_part = _mm256_cvtepi32_ps(sum[u][t]);
+        // Integers below 2^24: exact in floats.
+        if constexpr (Terms::kHasScales) of_part = _mm256_mul_ps(of_part, w[u].scale(part));
+        total[u][t] = part == 0 ? of_part : _mm256_add_ps(total[u][t], of_part);
+      }
+    });
+  });
+  unroll<c>([&](auto token) GALLEY_INLINE {
+    constexpr int t = decltype(token)::value;
+    const TokenOfTile<Terms, c> one{x, t};
+    for (int u = 0; u < n_units; ++u) {
+      partial[u][t] = _mm256_fmadd_ps(total[u][t], _mm256_mul_ps(w[u].d(), one.d()), partial[u][t]);
+      for (int i = 0; i < Terms::kMinimums; ++i) {
+        partial[u][t] = _mm256_fmadd_ps(w[u].min(i), one.min_factor(i), partial[u][t]);
+      }
+    }
+  });
+}
+
+// All products of n_units * 8 rows and a tile of c tokens.
+template <class Terms, int n_units, int c>
+void multiply_tile(const std::byte* const (&panel)[2], const std::byte* tile, std::int64_t n_blocks,
+                   int offset, FloatLanes (&y)[2][kTileTokens]) {
+  const __m256i minus_offset = _mm256_set1_epi16(static_cast<std::int16_t>(-offset));
+  // The partial sums come in the order 0, 4, 2, 6, 1, 5, 3, 7 (BlockWalk): after the second of
+  // each pair they are added, after the second pair their sums, and so on; at most three wait.
+  __m256 waiting[4][n_units][c];
+  int n_waiting = 0;
+  std::int64_t place = 0;
+  for (int turn = 0; turn < 8; ++turn) {
+    constexpr int kOrder[8] = {0, 4, 2, 6, 1, 5, 3, 7};
+    const std::int64_t end = place + (n_blocks - kOrder[turn] + 7) / 8;
+    __m256 partial[n_units][c];
+    for (auto& row : partial) {
+      for (__m256& p : row) p = _mm256_setzero_ps();
+    }
+    for (; place < end; ++place) {
+      PanelBlock<Terms> w[n_units];
+      for (int u = 0; u < n_units; ++u) w[u].at = panel[u] + place * PanelBlock<Terms>::kBytes;
+      multiply_block(w, TileBlock<c>{tile + place * TileBlock<c>::kBytes}, minus_offset, partial);
+    }
+    for (int pairs = turn; pairs % 2 == 1; pairs /= 2) {
+      --n_waiting;
+      for (int u = 0; u < n_units; ++u) {
+        for (int t = 0; t < c; ++t) {
+          partial[u][t] = _mm256_add_ps(waiting[n_waiting][u][t], partial[u][t]);
+        }
+      }
+    }
+    for (int u = 0; u < n_units; ++u) {
+      for (int t = 0; t < c; ++t) waiting[n_waiting][u][t] = partial[u][t];
+    }
+    ++n_waiting;
+  }
+  for (int u = 0; u < n_units; ++u) {
+    for (int t = 0; t < c; ++t) y[u][t].v = waiting[0][u][t];
+  }
+}
+
+template <class Terms, int c>
+void multiply_group_tile(const std::byte* group, const std::byte* const (&tile)[8], int n_blocks,
+                         int offset, FloatLanes (&partial)[8][kTileTokens]) {
+  const __m256i minus_offset = _mm256_set1_epi16(static_cast<std::int16_t>(-offset));
+  for (int i = 0; i < n_blocks; ++i) {
+    const PanelBlock<Terms> w[1] = {{group + i * PanelBlock<Terms>::kBytes}};
+    __m256 p[1][c];
+    for (int t = 0; t < c; ++t) p[0][t] = partial[i][t].v;
+    multiply_block(w, TileBlock<c>{tile[i]}, minus_offset, p);
+    for (int t = 0; t < c; ++t) partial[i][t].v = p[0][t];
+  }
+}
+
+// Calls body with Index<n>, n in 1 .. 6.
+template <class Body>
+void for_n_tokens(std::int64_t n, Body body) {
+  switch (n) {
+    case 1:
+      return body(Index<1>{});
+    case 2:
+      return body(Index<2>{});
+    case 3:
+      return body(Index<3>{});
+    case 4:
+      return body(Index<4>{});
+    case 5:
+      return body(Index<5>{});
+    default:
+      return body(Index<6>{});
+  }
+}
+
+}  // namespace
+
+template <class Terms>
+void multiply_panel(const std::byte* const (&panel)[2], std::int64_t n_units, const std::byte* tile,
+                    std::int64_t n_tokens, std::int64_t n_blocks, int offset,
+                    FloatLanes (&y)[2][kTileTokens]) {
+  for_n_tokens(n_tokens, [&](auto n) {
+    constexpr int c = decltype(n)::value;
+    if (n_units == 1) return multiply_tile<Terms, 1, c>(panel, tile, n_blocks, offset, y);
+    return multiply_tile<Terms, 2, c>(panel, tile, n_blocks, offset, y);
+  });
+}
+
+template <class Terms>
+void multiply_group(const std::byte* group, const std::byte* const (&tile)[8],
+                    std::int64_t n_tokens, int n_blocks, int offset,
+                    FloatLanes (&partial)[8][kTileTokens]) {
+  for_n_tokens(n_tokens, [&](auto n) {
+    multiply_group_tile<Terms, decltype(n)::value>(group, tile, n_blocks, offset, partial);
+  });
+}
+
+#define GALLEY_INSTANTIATE(Terms)                                                        \
+  template void multiply_panel<Terms>(const std::byte* const(&)[2], std::int64_t,        \
+                                      const std::byte*, std::int64_t, std::int64_t, int, \
+                                      FloatLanes(&)[2][kTileTokens]);                    \
+  template void multiply_group<Terms>(const std::byte*, const std::byte* const(&)[8],    \
+                                      std::int64_t, int, int, FloatLanes(&)[8][kTileTokens]);
+using Plain = BlockTerms<false, 0>;
+using WithMinimum = BlockTerms<false, 1>;
+using WithScales = BlockTerms<true, 0>;
+using WithScalesAndMinimums = BlockTerms<true, 2>;
+GALLEY_INSTANTIATE(Plain)
+GALLEY_INSTANTIATE(WithMinimum)
+GALLEY_INSTANTIATE(WithScales)
+GALLEY_INSTANTIATE(WithScalesAndMinimums)
+#undef GALLEY_INSTANTIATE
+
+}  // namespace galley::kernels::avxvnni

@@ -1,0 +1,29 @@
+// Products of unpacked weights with tiles of tokens (AVX-VNNI).
+//
+// Where it sits: block_isa.h calls them; they depend on the terms of a type, not on the type.
+// Nothing here throws.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "kernels/args.h"
+#include "kernels/avxvnni/block_step.h"
+
+namespace galley::kernels::avxvnni {
+
+// The products of n_units (1 or 2) unpacked units with a tile of n_tokens: y[unit][token].
+// Panels hold PanelBlocks in the order of BlockWalk; `offset` is that of the codes.
+template <class Terms>
+void multiply_panel(const std::byte* const (&panel)[2], std::int64_t n_units, const std::byte* tile,
+                    std::int64_t n_tokens, std::int64_t n_blocks, int offset,
+                    FloatLanes (&y)[2][kTileTokens]);
+
+// Adds the products of a group to partial sums: block i of `group` (PanelBlocks, in the order
+// of columns) with the block at tile[i], to partial[i][token], for i < n_blocks.
+template <class Terms>
+void multiply_group(const std::byte* group, const std::byte* const (&tile)[8],
+                    std::int64_t n_tokens, int n_blocks, int offset,
+                    FloatLanes (&partial)[8][kTileTokens]);
+
+}  // namespace galley::kernels::avxvnni
