@@ -1,7 +1,7 @@
 // Attention in tiles: what the fast kernels share.
 //
 // Where it sits: avx2/attention.cpp and avx512/attention.cpp call attention_in_tiles with their
-// two inner functions. The walk over tokens, heads and blocks is written once, here, compiled
+// inner functions. The walk over tokens, heads and blocks is written once, here, compiled
 // for the baseline; all arithmetic that takes time is in the inner functions. Its result is the
 // scalar kernel's, bit for bit: each row (one token, one head) meets the same blocks in the same
 // order. docs/attention.md has the picture.

@@ -1,6 +1,6 @@
 // Products with quantized weights, rows in lanes: the loops around the arithmetic.
 //
-// Where it sits: matmul() of AVX2 and of AVX-512 calls BlockMatmul<Isa, Block>::run where there are
+// Where it sits: the vector matmuls call BlockMatmul<Isa, Block>::run if there are
 // several tokens (row_matmul.h has the case of one); Isa supplies the arithmetic (avx2/block_isa.h,
 // avx512/block_isa.h). docs/kernels.md draws it.
 //

@@ -1,6 +1,6 @@
 // Products with weights that have codebooks: some rows are looked up, then multiplied.
 //
-// Where it sits: matmul() of AVX2 and of AVX-512 calls this for the types of grid_rows.h. Looking
+// Where it sits: the vector matmuls call this for the types of grid_rows.h. Looking
 // up costs far more than multiplying with one token, so decoding is bound by it, not by memory;
 // in prefill it is done once for all tokens.
 #pragma once

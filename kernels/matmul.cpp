@@ -1,5 +1,5 @@
-// Sizes that the matmul kernels and their callers agree on; the kernels are in scalar/, avx2/
-// and avx512/.
+// Sizes that the matmul kernels and their callers agree on; the kernels are in scalar/, avx2/,
+// avxvnni/ and avx512/.
 #include <algorithm>
 #include <cstdlib>
 #include <string>

@@ -1,6 +1,6 @@
 // Products with quantized weights: which of the two ways to go.
 //
-// Where it sits: matmul() of AVX2 and of AVX-512, and grid_matmul.h. Each way checks its own sizes;
+// Where it sits: the vector matmuls, and grid_matmul.h. Each way checks its own sizes;
 // nothing here throws.
 #pragma once
 

@@ -1,6 +1,6 @@
 // Products with quantized weights for one token, row by row: how decoding reads a model.
 //
-// Where it sits: matmul() of AVX2 and of AVX-512 calls RowMatmul<Isa, Block>::run where there is
+// Where it sits: the vector matmuls call RowMatmul<Isa, Block>::run if there is
 // one token (block_matmul.h has the others); Isa supplies the arithmetic (avx2/row_isa.h,
 // avx512/row_isa.h). docs/kernels.md draws it.
 //

@@ -1,6 +1,6 @@
 // Unpacking weights: a group of 256 columns of several rows at once, one row in each lane.
 //
-// Where it sits: the matmuls of AVX2 (8 rows) and AVX-512 (16 rows) call unpack_group(); what
+// Where it sits: matmuls (of 8 rows, with AVX-512 of 16) call unpack_group(); what
 // comes out goes into a sink, which stores it or multiplies it at once. A new weight type needs
 // traits (weight_traits.h), an unpacker here or in unpack256.h, and its scalar twin in
 // scalar/block_codes.cpp; nothing else.

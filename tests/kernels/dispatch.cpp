@@ -22,6 +22,7 @@ TEST(Dispatch, NamesGoBothWays) {
 TEST(Dispatch, TheCompilersRuntimeSeesTheSameCpu) {
   const CpuFeatures cpu = cpu_features();
   EXPECT_EQ(cpu.avx2, __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"));
+  EXPECT_EQ(cpu.avxvnni, cpu.avx2 && __builtin_cpu_supports("avxvnni"));
   EXPECT_EQ(cpu.avx512, __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
                             __builtin_cpu_supports("avx512dq") &&
                             __builtin_cpu_supports("avx512vl") &&
