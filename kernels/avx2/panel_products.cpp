@@ -3,6 +3,7 @@
 #include <immintrin.h>
 
 #include "kernels/avx2/block_step.h"
+#include "kernels/panel_walk.h"
 #include "kernels/unroll.h"
 
 namespace galley::kernels::avx2 {
@@ -124,44 +125,20 @@ template <class Products, int n_units, int c, int n>
 void multiply_columns(const std::byte* const* panel, const std::byte* tile, Columns<c, n> columns,
                       std::int64_t n_blocks, int offset, FloatLanes (*y)[kTileTokens]) {
   const __m256i minus_offset = _mm256_set1_epi16(static_cast<std::int16_t>(-offset));
-  // The partial sums come in the order 0, 4, 2, 6, 1, 5, 3, 7 (BlockWalk): after the second of
-  // each pair they are added, after the second pair their sums, and so on; at most three wait.
   tile += 4 * columns.first;  // everything of a token is 4 bytes from that of the one before
-  __m256 waiting[4][n_units][n];
-  int n_waiting = 0;
-  std::int64_t place = 0;
-  for (int turn = 0; turn < 8; ++turn) {
-    constexpr int kOrder[8] = {0, 4, 2, 6, 1, 5, 3, 7};
-    const std::int64_t end = place + (n_blocks - kOrder[turn] + 7) / 8;
-    __m256 partial[n_units][n];
-    for (auto& row : partial) {
-      for (__m256& p : row) p = _mm256_setzero_ps();
+  __m256 total[n_units][n];
+  add_up_panel(n_blocks, total, [&](std::int64_t place, auto& partial) GALLEY_INLINE {
+    PanelBlock<Products> w[n_units];
+    for (int u = 0; u < n_units; ++u) w[u].at = panel[u] + place * PanelBlock<Products>::kBytes;
+    const TileBlock<c> x{tile + place * TileBlock<c>::kBytes};
+    if constexpr (Products::kKind == CodeKind::kWide) {
+      multiply_wide_block(w, x, partial);
+    } else {
+      multiply_block(w, x, minus_offset, partial);
     }
-    for (; place < end; ++place) {
-      PanelBlock<Products> w[n_units];
-      for (int u = 0; u < n_units; ++u) w[u].at = panel[u] + place * PanelBlock<Products>::kBytes;
-      const TileBlock<c> x{tile + place * TileBlock<c>::kBytes};
-      if constexpr (Products::kKind == CodeKind::kWide) {
-        multiply_wide_block(w, x, partial);
-      } else {
-        multiply_block(w, x, minus_offset, partial);
-      }
-    }
-    for (int bits = turn; bits % 2 == 1; bits /= 2) {
-      --n_waiting;
-      for (int u = 0; u < n_units; ++u) {
-        for (int t = 0; t < n; ++t) {
-          partial[u][t] = _mm256_add_ps(waiting[n_waiting][u][t], partial[u][t]);
-        }
-      }
-    }
-    for (int u = 0; u < n_units; ++u) {
-      for (int t = 0; t < n; ++t) waiting[n_waiting][u][t] = partial[u][t];
-    }
-    ++n_waiting;
-  }
+  });
   for (int u = 0; u < n_units; ++u) {
-    for (int t = 0; t < n; ++t) y[u][columns.first + t].v = waiting[0][u][t];
+    for (int t = 0; t < n; ++t) y[u][columns.first + t].v = total[u][t];
   }
 }
 
@@ -195,21 +172,7 @@ void cut_tile(Body body) {
 // The same for a tile of n_tokens.
 template <CodeKind kind, class Body>
 void for_columns(std::int64_t n_tokens, Body body) {
-  static_assert(kTileTokens == 6);
-  switch (n_tokens) {
-    case 1:
-      return cut_tile<kind, 1>(body);
-    case 2:
-      return cut_tile<kind, 2>(body);
-    case 3:
-      return cut_tile<kind, 3>(body);
-    case 4:
-      return cut_tile<kind, 4>(body);
-    case 5:
-      return cut_tile<kind, 5>(body);
-    default:
-      return cut_tile<kind, 6>(body);
-  }
+  for_n_tokens(n_tokens, [&](auto n) { cut_tile<kind, decltype(n)::value>(body); });
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 #include <immintrin.h>
 
 #include "kernels/avx512/block_step.h"
+#include "kernels/panel_walk.h"
 #include "kernels/unroll.h"
 
 namespace galley::kernels::avx512 {
@@ -55,38 +56,14 @@ template <class Terms, int n_units, int c>
 void multiply_tile(const std::byte* const (&panel)[2], const std::byte* tile, std::int64_t n_blocks,
                    int offset, FloatLanes (&y)[2][kTileTokens]) {
   const __m512i minus_offset = _mm512_set1_epi16(static_cast<std::int16_t>(-offset));
-  // The partial sums come in the order 0, 4, 2, 6, 1, 5, 3, 7 (BlockWalk): after the second of
-  // each pair they are added, after the second pair their sums, and so on; at most three wait.
-  __m512 waiting[4][n_units][c];
-  int n_waiting = 0;
-  std::int64_t place = 0;
-  for (int turn = 0; turn < 8; ++turn) {
-    constexpr int kOrder[8] = {0, 4, 2, 6, 1, 5, 3, 7};
-    const std::int64_t end = place + (n_blocks - kOrder[turn] + 7) / 8;
-    __m512 partial[n_units][c];
-    for (auto& row : partial) {
-      for (__m512& p : row) p = _mm512_setzero_ps();
-    }
-    for (; place < end; ++place) {
-      PanelBlock<Terms> w[n_units];
-      for (int u = 0; u < n_units; ++u) w[u].at = panel[u] + place * PanelBlock<Terms>::kBytes;
-      multiply_block(w, TileBlock<c>{tile + place * TileBlock<c>::kBytes}, minus_offset, partial);
-    }
-    for (int pairs = turn; pairs % 2 == 1; pairs /= 2) {
-      --n_waiting;
-      for (int u = 0; u < n_units; ++u) {
-        for (int t = 0; t < c; ++t) {
-          partial[u][t] = _mm512_add_ps(waiting[n_waiting][u][t], partial[u][t]);
-        }
-      }
-    }
-    for (int u = 0; u < n_units; ++u) {
-      for (int t = 0; t < c; ++t) waiting[n_waiting][u][t] = partial[u][t];
-    }
-    ++n_waiting;
-  }
+  __m512 total[n_units][c];
+  add_up_panel(n_blocks, total, [&](std::int64_t place, auto& partial) GALLEY_INLINE {
+    PanelBlock<Terms> w[n_units];
+    for (int u = 0; u < n_units; ++u) w[u].at = panel[u] + place * PanelBlock<Terms>::kBytes;
+    multiply_block(w, TileBlock<c>{tile + place * TileBlock<c>::kBytes}, minus_offset, partial);
+  });
   for (int u = 0; u < n_units; ++u) {
-    for (int t = 0; t < c; ++t) y[u][t].v = waiting[0][u][t];
+    for (int t = 0; t < c; ++t) y[u][t].v = total[u][t];
   }
 }
 
@@ -100,25 +77,6 @@ void multiply_group_tile(const std::byte* group, const std::byte* const (&tile)[
     for (int t = 0; t < c; ++t) p[0][t] = partial[i][t].v;
     multiply_block(w, TileBlock<c>{tile[i]}, minus_offset, p);
     for (int t = 0; t < c; ++t) partial[i][t].v = p[0][t];
-  }
-}
-
-// Calls body with Index<n>, n in 1 .. 6.
-template <class Body>
-void for_n_tokens(std::int64_t n, Body body) {
-  switch (n) {
-    case 1:
-      return body(Index<1>{});
-    case 2:
-      return body(Index<2>{});
-    case 3:
-      return body(Index<3>{});
-    case 4:
-      return body(Index<4>{});
-    case 5:
-      return body(Index<5>{});
-    default:
-      return body(Index<6>{});
   }
 }
 

@@ -1,0 +1,71 @@
+// The order in which the products of a panel with a tile of tokens are added up.
+//
+// Where it sits: panel_products.cpp of each vector instruction set. Nothing here throws.
+#pragma once
+
+#include <cstdint>
+
+#include "kernels/args.h"
+#include "kernels/unroll.h"
+
+namespace galley::kernels {
+
+// total[unit][token] = the tree of docs/exactness.md over the eight partial sums of n_blocks
+// blocks. Floats is a vector register, one row per lane. add_block(place, partial) adds the
+// products of the block at `place` of the walk (BlockWalk) to partial[unit][token].
+//
+// The partial sums come in the order 0, 4, 2, 6, 1, 5, 3, 7: after the second of each pair they
+// are added, after the second pair their sums, and so on; at most three wait.
+template <class Floats, int n_units, int n_tokens, class AddBlock>
+GALLEY_INLINE inline void add_up_panel(std::int64_t n_blocks, Floats (&total)[n_units][n_tokens],
+                                       const AddBlock& add_block) {
+  Floats waiting[4][n_units][n_tokens];
+  int n_waiting = 0;
+  std::int64_t place = 0;
+  for (int turn = 0; turn < 8; ++turn) {
+    constexpr int kOrder[8] = {0, 4, 2, 6, 1, 5, 3, 7};
+    const std::int64_t end = place + (n_blocks - kOrder[turn] + 7) / 8;
+    Floats partial[n_units][n_tokens];
+    for (auto& row : partial) {
+      for (Floats& p : row) p = Floats{};
+    }
+    for (; place < end; ++place) add_block(place, partial);
+    for (int pairs = turn; pairs % 2 == 1; pairs /= 2) {
+      --n_waiting;
+      for (int u = 0; u < n_units; ++u) {
+        for (int t = 0; t < n_tokens; ++t) {
+          partial[u][t] = waiting[n_waiting][u][t] + partial[u][t];
+        }
+      }
+    }
+    for (int u = 0; u < n_units; ++u) {
+      for (int t = 0; t < n_tokens; ++t) waiting[n_waiting][u][t] = partial[u][t];
+    }
+    ++n_waiting;
+  }
+  for (int u = 0; u < n_units; ++u) {
+    for (int t = 0; t < n_tokens; ++t) total[u][t] = waiting[0][u][t];
+  }
+}
+
+// Calls body with Index<n> for the n tokens of a tile.
+template <class Body>
+void for_n_tokens(std::int64_t n, Body body) {
+  static_assert(kTileTokens == 6);
+  switch (n) {
+    case 1:
+      return body(Index<1>{});
+    case 2:
+      return body(Index<2>{});
+    case 3:
+      return body(Index<3>{});
+    case 4:
+      return body(Index<4>{});
+    case 5:
+      return body(Index<5>{});
+    default:
+      return body(Index<6>{});
+  }
+}
+
+}  // namespace galley::kernels
