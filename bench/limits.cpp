@@ -66,7 +66,7 @@ Arguments parse(int argc, char** argv) {
 }
 
 void print_row(const Limits& limits) {
-  std::printf("| %-6s | %7d | %9.1f |", std::string(isa_name(limits.isa)).c_str(), limits.n_threads,
+  std::printf("| %-7s | %7d | %9.1f |", std::string(isa_name(limits.isa)).c_str(), limits.n_threads,
               limits.read_gb_per_s);
   for (const double peak : limits.gmac_per_s) {
     if (peak > 0) {
@@ -94,8 +94,8 @@ nlohmann::ordered_json as_json(const Limits& limits) {
 void run(const Arguments& arguments) {
   nlohmann::ordered_json all = nlohmann::ordered_json::array();
   if (!arguments.json) {
-    std::puts("| isa    | threads | read GB/s | f32 GMAC/s  | int8 GMAC/s | int4 GMAC/s |");
-    std::puts("| ------ | ------: | --------: | ----------: | ----------: | ----------: |");
+    std::puts("| isa     | threads | read GB/s | f32 GMAC/s  | int8 GMAC/s | int4 GMAC/s |");
+    std::puts("| ------- | ------: | --------: | ----------: | ----------: | ----------: |");
   }
   std::int64_t read_bytes = 0;
   for (const Isa isa : kernels::available_isas()) {
