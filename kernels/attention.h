@@ -12,6 +12,7 @@
 
 #include "kernels/args.h"
 #include "kernels/quantized_rows.h"
+#include "kernels/unroll.h"
 
 namespace galley::kernels {
 
@@ -30,8 +31,9 @@ struct AttentionShape {
   float softcap = 0;
   BlockWalk walk{};  // of the blocks of a rounded query
 
-  // Where block b of the rounded query of `row` begins.
-  const std::byte* query_block(const std::byte* q8, int row, std::int64_t b) const {
+  // Where block b of the rounded query of `row` begins. (Inlined: a copy compiled for one
+  // instruction set must not be called by another.)
+  GALLEY_INLINE const std::byte* query_block(const std::byte* q8, int row, std::int64_t b) const {
     const std::int64_t place = walk.start[b % 8] + b / 8;
     return q8 + (row * (k_size / 32) + place) * kQuantizedBlockBytes;
   }
