@@ -1,7 +1,6 @@
 #include "kernels/cpu.h"
 
 #include <cpuid.h>
-#include <unistd.h>
 
 #include <cstdint>
 
@@ -57,11 +56,6 @@ CpuFeatures cpu_features() {
   found.avxvnni = found.avx2 && has(seven_1.eax, 4);
   found.avx512 = found.avx2 && f && dq && bw && vl && vnni && (saved & kZmm) == kZmm;
   return found;
-}
-
-std::int64_t second_level_cache_bytes() {
-  const long bytes = sysconf(_SC_LEVEL2_CACHE_SIZE);
-  return bytes > 0 ? bytes : 512 * 1024;
 }
 
 }  // namespace galley::kernels

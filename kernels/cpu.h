@@ -1,9 +1,7 @@
 // What the CPU, and the operating system under it, can run.
 //
-// Where it sits: kernels.cpp asks once to choose a table of kernels, matmul.cpp for the cache.
+// Where it sits: kernels.cpp asks once to choose a table of kernels.
 #pragma once
-
-#include <cstdint>
 
 namespace galley::kernels {
 
@@ -16,8 +14,5 @@ struct CpuFeatures {
 // Asks CPUID and XGETBV. Source: Intel 64 and IA-32 Software Developer's Manual, volume 1,
 // chapters 14.3 and 15.2 (what to check before using AVX and AVX-512).
 CpuFeatures cpu_features();
-
-// Bytes of the second-level cache of one core; 512 KB where the system does not tell.
-std::int64_t second_level_cache_bytes();
 
 }  // namespace galley::kernels

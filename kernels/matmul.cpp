@@ -4,8 +4,7 @@
 #include <cstdlib>
 #include <string>
 
-#include "kernels/cpu.h"
-#include "kernels/float_matmul.h"
+#include "kernels/float_panels.h"
 #include "kernels/grid_rows.h"
 #include "kernels/kernels.h"
 #include "kernels/matmul_types.h"
@@ -14,10 +13,10 @@
 namespace galley::kernels {
 namespace {
 
-constexpr std::size_t kAlignment = 64;
+constexpr std::int64_t kAlignment = 64;
 
 std::size_t aligned(std::int64_t n_bytes) {
-  return (static_cast<std::size_t>(n_bytes) + kAlignment - 1) / kAlignment * kAlignment;
+  return static_cast<std::size_t>((n_bytes + kAlignment - 1) / kAlignment * kAlignment);
 }
 
 }  // namespace
@@ -31,20 +30,17 @@ void no_matmul_for(DType type) {
 bool uses_quantized_rows(DType weight_type) { return dtype_info(weight_type).block_elements > 1; }
 
 std::size_t matmul_scratch_bytes(DType weight_type, std::int64_t /*rows*/, std::int64_t cols,
-                                 std::int64_t /*tokens*/) {
+                                 std::int64_t tokens) {
   if (!uses_quantized_rows(weight_type)) {
-    return aligned(4 * float_panel_floats(cols));
+    // Whole tiles of activations and a panel (or, for few tokens, rows of whole registers).
+    const std::int64_t n_rows = tokens + kFloatTileMaxTokens + kFloatPanelMaxRows;
+    return aligned(4 * n_rows * (cols + 1) + kAlignment);
   }
   const std::int64_t looked_up =
       has_grid(weight_type)
           ? kGridRows * (cols / 256) * static_cast<std::int64_t>(sizeof(BlockGrid))
           : 0;
   return aligned(panel_bytes(cols) + looked_up);
-}
-
-std::int64_t float_panel_floats(std::int64_t cols) {
-  static const std::int64_t half_a_cache = second_level_cache_bytes() / 2 / 4;
-  return std::max(half_a_cache, kFloatGroupRows * float_panel_stride(cols));
 }
 
 std::int64_t panel_bytes(std::int64_t cols) {

@@ -1,4 +1,4 @@
-// AVX2 for kernels/float_matmul.h: 16 partial sums per output, in the order of
+// AVX2 for kernels/float_matmul.h and float_panels.h: 16 partial sums per output, in the order of
 // docs/exactness.md, and their total. Nothing here throws.
 #pragma once
 
@@ -7,7 +7,9 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "kernels/avx2/dword_lanes.h"
 #include "kernels/avx2/lanes.h"
+#include "kernels/float_elements.h"
 #include "kernels/float_matmul.h"
 #include "kernels/unroll.h"
 
@@ -22,15 +24,30 @@ inline __m256 load(const BF16* w) {
   const __m128i bits = _mm_loadu_si128(reinterpret_cast<const __m128i*>(w));
   return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(bits), 16));
 }
-// The first n of 8, n in 1 .. 7.
-template <class Element>
-__m256 load_some(const Element* w, std::int64_t n) {
+
+// Column `i` of 8 elements, where an element may be two columns, of which the odd one is column 0.
+template <int i, class Element>
+GALLEY_INLINE inline __m256 load_column(const Element* w) {
+  return load(w);
+}
+template <int i>
+GALLEY_INLINE inline __m256 load_column(const BF16Pair* w) {
+  const __m256i words = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(w));
+  if constexpr (i == 0) {
+    return _mm256_castsi256_ps(
+        _mm256_and_si256(words, _mm256_set1_epi32(static_cast<std::int32_t>(0xffff0000u))));
+  }
+  return _mm256_castsi256_ps(_mm256_slli_epi32(words, 16));
+}
+// The same of the first n columns, from 1 on, fewer than there could be; the others are zero.
+template <int i, class Element>
+__m256 load_some_column(const Element* w, std::int64_t n) {
   Element copy[8] = {};
-  __builtin_memcpy(copy, w, static_cast<std::size_t>(n) * sizeof(Element));
-  return load(copy);
+  __builtin_memcpy(copy, w, static_cast<std::size_t>(n * kElementBytes<Element>));
+  return load_column<i>(copy);
 }
 
-// What FloatMatmul asks of an instruction set.
+// What FloatMatmul and FloatPanels ask of an instruction set.
 struct FloatIsa {
   // Partial sums 0 .. 7 and 8 .. 15.
   struct Sums {
@@ -39,32 +56,55 @@ struct FloatIsa {
 
   static float total(const Sums& sums) { return avx2::total(sums.half); }
 
-  // The n values of a row as floats.
+  // sums[row * x.count + token] += products of n columns. The rows that follow in memory are
+  // fetched into the second-level cache: four of them may be more than the first holds.
   template <class Element>
-  static void to_floats(const Element* row, std::int64_t n, float* out) {
-    std::int64_t i = 0;
-    for (; i + 8 <= n; i += 8) _mm256_storeu_ps(out + i, load(row + i));
-    if (i < n) _mm256_storeu_ps(out + i, load_some(row + i, n - i));
-  }
-
-  // sums[row * x.count + token] += products of n columns. If is_stream, the rows that follow in
-  // memory are fetched into the second-level cache: four of them may be more than the first holds.
-  template <class Element, bool is_stream>
   static void multiply(const WeightRows& w, const FloatRows& x, std::int64_t n, Sums* sums) {
-    if (x.count == 1) return multiply_one<Element, is_stream>(w, x, n, sums);
+    if (x.count == 1) return multiply_tokens<Element, 1, 2>(w, x, 0, n, sums);
     for (std::int64_t t = 0; t < x.count; t += 3) {
       switch (x.count - t) {
         case 1:
-          multiply_tokens<Element, 1>(w, x, t, n, sums);
+          multiply_tokens<Element, 1, 1>(w, x, t, n, sums);
           break;
         case 2:
-          multiply_tokens<Element, 2>(w, x, t, n, sums);
+          multiply_tokens<Element, 2, 1>(w, x, t, n, sums);
           break;
         default:
-          multiply_tokens<Element, 3>(w, x, t, n, sums);
+          multiply_tokens<Element, 3, 1>(w, x, t, n, sums);
           break;
       }
     }
+  }
+
+  // ---- rows in lanes ----
+
+  using Lanes = DwordLanes;
+  using Register = __m256;
+  static constexpr std::int64_t kPanelTokens = 6;
+  static constexpr bool kMultipliesPairs = false;
+
+  // The n (up to 16) values of a row as floats.
+  template <class Element>
+  static void to_floats(const Element* row, std::int64_t n, float* out) {
+    for (std::int64_t i = 0; i < n; i += 8) {
+      const __m256 values = n - i >= 8 ? avx2::load(row + i) : load_some_column<0>(row + i, n - i);
+      _mm256_storeu_ps(out + i, values);
+    }
+  }
+  GALLEY_INLINE static __m256 load(const float* at) { return _mm256_load_ps(at); }
+  GALLEY_INLINE static __m256 broadcast(const float* at) { return _mm256_broadcast_ss(at); }
+  template <class Element>
+  GALLEY_INLINE static __m256 multiply_add(__m256 w, __m256 x, __m256 sum) {
+    return _mm256_fmadd_ps(w, x, sum);
+  }
+  // Writes the first n lanes; those of kPanelTokens.
+  GALLEY_INLINE static void store(FloatLanes value, float* to, std::int64_t n) {
+    if (n == Lanes::kLanes) return _mm256_storeu_ps(to, value.v);
+    _mm256_maskstore_ps(to, first_lanes(n), value.v);
+  }
+  GALLEY_INLINE static void store_tokens(FloatLanes value, float* to) {
+    _mm_storeu_ps(to, _mm256_castps256_ps128(value.v));
+    _mm_storel_pi(reinterpret_cast<__m64*>(to + 4), _mm256_extractf128_ps(value.v, 1));
   }
 
  private:
@@ -73,98 +113,84 @@ struct FloatIsa {
     return reinterpret_cast<const Element*>(w.first + r * w.stride);
   }
 
-  // One token: all rows at once, both halves.
-  template <class Element, bool is_stream>
-  static void multiply_one(const WeightRows& w, const FloatRows& x, std::int64_t n, Sums* sums) {
-    if (w.count == kFloatGroupRows) {
-      return multiply_one_rows<Element, is_stream, kFloatGroupRows>(w, x, n, sums);
-    }
-    for (std::int64_t r = 0; r < w.count; ++r) {
-      const WeightRows one = {w.first + r * w.stride, w.stride, 1};
-      multiply_one_rows<Element, is_stream, 1>(one, x, n, sums + r);
-    }
-  }
-
-  template <class Element, bool is_stream, int n_rows>
-  static void multiply_one_rows(const WeightRows& w, const FloatRows& x, std::int64_t n,
-                                Sums* sums) {
-    __m256 p[n_rows][2];
-    for (int r = 0; r < n_rows; ++r) {
-      for (int half = 0; half < 2; ++half) p[r][half] = sums[r].half[half];
-    }
-    std::int64_t i = 0;
-    for (; i + 16 <= n; i += 16) {
-      for (int r = 0; r < n_rows; ++r) {
-        if constexpr (is_stream) {
-          __builtin_prefetch(
-              w.first + (r + n_rows) * w.stride + i * static_cast<std::int64_t>(sizeof(Element)), 0,
-              2);
-        }
-        for (int half = 0; half < 2; ++half) {
-          p[r][half] = _mm256_fmadd_ps(load(weights<Element>(w, r) + i + 8 * half),
-                                       load(x.first + i + 8 * half), p[r][half]);
-        }
-      }
-    }
-    for (int r = 0; r < n_rows; ++r) {
-      for (int half = 0; half < 2; ++half) {
-        const std::int64_t at = i + 8 * half;
-        sums[r].half[half] =
-            add_tail(weights<Element>(w, r) + at, x.first + at, n - at, p[r][half]);
-      }
-    }
-  }
-
-  // Tokens t .. t + c - 1: one half of the partial sums after the other, so that four rows and
-  // three tokens have 12 registers of sums, 1 of weights and 3 of activations.
-  template <class Element, int c>
+  // Tokens t .. t + c - 1, n_halves of the partial sums at a time: four rows have 8 registers of
+  // sums for one token and both halves, 12 for three tokens and one.
+  template <class Element, int c, int n_halves>
   static void multiply_tokens(const WeightRows& w, const FloatRows& x, std::int64_t t,
                               std::int64_t n, Sums* sums) {
     const FloatRows some = {x.first + t * x.stride, x.stride, x.count};
-    for (int half = 0; half < 2; ++half) {
+    for (int half = 0; half < 2; half += n_halves) {
       if (w.count == kFloatGroupRows) {
-        multiply_half<Element, kFloatGroupRows, c>(w, some, half, n, sums + t);
+        multiply_rows<Element, kFloatGroupRows, c, n_halves>(w, some, half, n, sums + t);
         continue;
       }
       for (std::int64_t r = 0; r < w.count; ++r) {
         const WeightRows one = {w.first + r * w.stride, w.stride, 1};
-        multiply_half<Element, 1, c>(one, some, half, n, sums + r * x.count + t);
+        multiply_rows<Element, 1, c, n_halves>(one, some, half, n, sums + r * x.count + t);
       }
     }
   }
 
-  template <class Element, int n_rows, int c>
-  static void multiply_half(const WeightRows& w, const FloatRows& x, int half, std::int64_t n,
+  template <class Element, int n_rows, int c, int n_halves>
+  static void multiply_rows(const WeightRows& w, const FloatRows& x, int half, std::int64_t n,
                             Sums* sums) {
-    __m256 p[n_rows][c];
-    for (int r = 0; r < n_rows; ++r) {
-      for (int t = 0; t < c; ++t) p[r][t] = sums[r * x.count + t].half[half];
-    }
-    std::int64_t i = 8 * half;
-    for (; i + 8 <= n; i += 16) {
-      __m256 activations[c];
-      for (int t = 0; t < c; ++t) activations[t] = load(x.first + t * x.stride + i);
-      for (int r = 0; r < n_rows; ++r) {
-        const __m256 weight = load(weights<Element>(w, r) + i);
-        for (int t = 0; t < c; ++t) p[r][t] = _mm256_fmadd_ps(weight, activations[t], p[r][t]);
+    constexpr int kColumns = kElementColumns<Element>;
+    __m256 p[n_rows][c][n_halves] = {};
+    const std::int64_t n_whole = n / (16 * kColumns) * 16;
+    for (std::int64_t i = 0; i < n_whole; i += 16) {
+      if constexpr (n_halves == 2) {
+        for (int r = 0; r < n_rows; ++r) {
+          __builtin_prefetch(
+              w.first + (r + n_rows) * w.stride + i * static_cast<std::int64_t>(sizeof(Element)), 0,
+              2);
+        }
       }
+      unroll<kColumns * n_halves>([&](auto step) GALLEY_INLINE {
+        constexpr int k = decltype(step)::value / n_halves;
+        constexpr int h = decltype(step)::value % n_halves;
+        const int at = 8 * (half + h);
+        __m256 activations[c];
+        for (int t = 0; t < c; ++t) {
+          activations[t] = avx2::load(x.first + t * x.stride + kColumns * i + 16 * k + at);
+        }
+        for (int r = 0; r < n_rows; ++r) {
+          const __m256 weight = load_column<k>(weights<Element>(w, r) + i + at);
+          for (int t = 0; t < c; ++t) {
+            p[r][t][h] = _mm256_fmadd_ps(weight, activations[t], p[r][t][h]);
+          }
+        }
+      });
     }
     for (int r = 0; r < n_rows; ++r) {
       for (int t = 0; t < c; ++t) {
-        sums[r * x.count + t].half[half] =
-            add_tail(weights<Element>(w, r) + i, x.first + t * x.stride + i, n - i, p[r][t]);
+        for (int h = 0; h < n_halves; ++h) {
+          const int at = 8 * (half + h);
+          sums[r * x.count + t].half[half + h] =
+              add_rest(weights<Element>(w, r) + n_whole + at,
+                       x.first + t * x.stride + kColumns * n_whole + at,
+                       n - (n_whole + at) * kColumns, p[r][t][h]);
+        }
       }
     }
   }
 
-  // p plus the products of the first n of 8 elements, if n > 0. Lanes without an element stay
-  // as they are, even the sign of a zero.
+  // p plus the products of the first n columns of 8 elements, if n > 0. Lanes without an element
+  // stay as they are, even the sign of a zero.
   template <class Element>
-  static __m256 add_tail(const Element* w, const float* x, std::int64_t n, __m256 p) {
+  static __m256 add_rest(const Element* w, const float* x, std::int64_t n, __m256 p) {
+    constexpr int kColumns = kElementColumns<Element>;
     if (n <= 0) return p;
-    if (n >= 8) return _mm256_fmadd_ps(load(w), load(x), p);
-    const __m256 sum = _mm256_fmadd_ps(load_some(w, n), load_some(x, n), p);
-    return _mm256_blendv_ps(p, sum, _mm256_castsi256_ps(first_lanes(n)));
+    const std::int64_t n_elements = (n + kColumns - 1) / kColumns;
+    unroll<kColumns>([&](auto column) GALLEY_INLINE {
+      constexpr int k = decltype(column)::value;
+      const bool is_whole = n >= 8 * kColumns;
+      const __m256 weight = is_whole ? load_column<k>(w) : load_some_column<k>(w, n);
+      const __m256 activation =
+          n_elements >= 8 ? avx2::load(x + 16 * k) : load_some_column<0>(x + 16 * k, n_elements);
+      const __m256 sum = _mm256_fmadd_ps(weight, activation, p);
+      p = _mm256_blendv_ps(p, sum, _mm256_castsi256_ps(first_lanes(n_elements)));
+    });
+    return p;
   }
 };
 

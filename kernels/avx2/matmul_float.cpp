@@ -10,6 +10,7 @@ void matmul_float(const MatmulArgs& args, Part part) {
     case DType::kF16:
       return FloatMatmul<FloatIsa, F16>::run(args, part);
     case DType::kBF16:
+      if (args.rounds_to_bf16) return FloatMatmul<FloatIsa, BF16Pair>::run(args, part);
       return FloatMatmul<FloatIsa, BF16>::run(args, part);
     default:
       return FloatMatmul<FloatIsa, float>::run(args, part);
