@@ -76,12 +76,12 @@ struct MatmulArgs {
   const float* x = nullptr;  // [tokens, cols]
   std::int64_t x_stride = 0;
   QuantizedRows xq;
-  // BF16 weights: round x to BF16 too, and add products in pairs (docs/exactness.md).
-  bool rounds_to_bf16 = false;
   float* y = nullptr;  // [tokens, rows]
   std::int64_t y_stride = 0;
   // kernels::matmul_scratch_bytes bytes for this part alone, aligned to 64.
   std::byte* scratch = nullptr;
+  // BF16 weights: round x to BF16 too, and add products in pairs (docs/exactness.md).
+  bool rounds_to_bf16 = false;
 };
 
 // ---- rows and elements ---------------------------------------------------------------------

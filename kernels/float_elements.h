@@ -43,21 +43,28 @@ GALLEY_INLINE inline std::uint32_t bf16_bits(float value) {
   return (bits & 0x7fffffffu) > 0x7f800000u ? bits >> 16 | 0x40u : rounded;
 }
 
-// 16 words of activations from the first n (from 1 on; more than 32 are 32) of 32 columns.
-GALLEY_INLINE inline void round_to_pairs(const float* x, std::int64_t n, std::uint32_t* words) {
-  float copy[32] = {};
-  if (n < 32) {
+// n_words words of activations from the first n (from 1 on; all, if more) of their columns; the
+// others are zero.
+template <int n_words>
+GALLEY_INLINE inline void round_to_pairs(const float* x, std::int64_t n, float* words) {
+  float copy[2 * n_words] = {};
+  if (n < 2 * n_words) {
     __builtin_memcpy(copy, x, static_cast<std::size_t>(n) * 4);
     x = copy;
   }
-  for (int i = 0; i < 16; ++i) words[i] = bf16_bits(x[2 * i + 1]) << 16 | bf16_bits(x[2 * i]);
+  for (int i = 0; i < n_words; ++i) {
+    const std::uint32_t word = bf16_bits(x[2 * i + 1]) << 16 | bf16_bits(x[2 * i]);
+    __builtin_memcpy(words + i, &word, 4);
+  }
 }
 
 // The odd columns of 16 words as floats, then the even ones.
-GALLEY_INLINE inline void take_apart(const std::uint32_t* words, float* columns) {
+GALLEY_INLINE inline void take_apart(const float* words, float* columns) {
   for (int i = 0; i < 16; ++i) {
-    const std::uint32_t odd = words[i] & 0xffff0000u;
-    const std::uint32_t even = words[i] << 16;
+    std::uint32_t word;
+    __builtin_memcpy(&word, words + i, 4);
+    const std::uint32_t odd = word & 0xffff0000u;
+    const std::uint32_t even = word << 16;
     __builtin_memcpy(columns + i, &odd, 4);
     __builtin_memcpy(columns + 16 + i, &even, 4);
   }

@@ -84,8 +84,8 @@ class FloatMatmul {
       for (std::int64_t t = 0; t < args_.tokens; ++t) {
         const float* x = args_.x + t * args_.x_stride;
         for (std::int64_t i = 0; i < args_.cols; i += 32) {
-          std::uint32_t words[16];
-          round_to_pairs(x + i, args_.cols - i, words);
+          float words[16];
+          round_to_pairs<16>(x + i, args_.cols - i, words);
           take_apart(words, rounded + t * stride + i);
         }
       }

@@ -23,7 +23,7 @@
 namespace galley::kernels {
 
 // Up to this many tokens, turning weights and activations costs more than it saves.
-inline constexpr std::int64_t kFloatStreamTokens = 12;
+inline constexpr std::int64_t kFloatStreamTokens = 24;
 // Rows of a panel and tokens of a tile, at most, whatever the instruction set.
 inline constexpr std::int64_t kFloatPanelMaxRows = 32;
 inline constexpr std::int64_t kFloatTileMaxTokens = 12;
@@ -54,7 +54,14 @@ class FloatPanels {
     for (std::int64_t unit = units.begin; unit < units.end; unit += kUnits) {
       const std::int64_t n = units.end - unit < kUnits ? units.end - unit : kUnits;
       for (std::int64_t i = 0; i < n; ++i) fill_unit(unit + i, i);
+      const std::byte* next = rows(unit + n < units.end ? unit + n : units.end);
+      const std::byte* end = rows(unit + 2 * n < units.end ? unit + 2 * n : units.end);
+      const std::int64_t share_of_next = (end - next) * kTokens / args_.tokens + 64;
       for (std::int64_t t = 0; t < args_.tokens; t += kTokens) {
+        // The next panel's weights are asked for meanwhile, some with every tile.
+        for (std::int64_t i = 0; i < share_of_next && next < end; i += 64, next += 64) {
+          __builtin_prefetch(next, 0, 2);
+        }
         prefetch_outputs(unit, t);
         if (n == kUnits) {
           multiply<kUnits>(unit, t);
@@ -73,10 +80,15 @@ class FloatPanels {
   static constexpr std::int64_t kTokens = Isa::kPanelTokens;
   static_assert(kUnits * kLanes <= kFloatPanelMaxRows && kTokens <= kFloatTileMaxTokens);
   static constexpr std::int64_t kWordColumns = kElementColumns<Element>;
+  static constexpr bool kIsStoredAsWords = sizeof(Element) == 4;
   // Places of a word.
   static constexpr std::int64_t kPlaces = kIsPair<Element> && !Isa::kMultipliesPairs ? 2 : 1;
 
-  std::int64_t place(std::int64_t word) const { return start_[word % 16] + word / 16; }
+  // The first row of `unit`, or, after the last one, the end of the weights.
+  const std::byte* rows(std::int64_t unit) const {
+    const std::int64_t row = unit * kLanes < args_.rows ? unit * kLanes : args_.rows;
+    return args_.weights + row * args_.cols * kElementBytes<Element>;
+  }
   const float* tile(std::int64_t t) const { return tiles_ + t * n_words_ * kPlaces; }
   std::int64_t tokens_from(std::int64_t t) const {
     return args_.tokens - t < kTokens ? args_.tokens - t : kTokens;
@@ -88,23 +100,29 @@ class FloatPanels {
 
   // ---- turning ----
 
-  // Turns up to kLanes rows of words. copy(row, col, n, to) copies the 16 words from column col on,
-  // of which n columns are there; store(register, place) takes a word of each row. Rows that are
-  // not there are zero.
-  template <class Copy, class Store>
-  void turn(std::int64_t n_rows, const Copy& copy, const Store& store) const {
-    alignas(64) std::uint32_t words[kLanes][16] = {};
-    for (std::int64_t word = 0; word < n_words_; word += 16) {
-      const std::int64_t col = word * kWordColumns;
-      for (std::int64_t r = 0; r < n_rows; ++r) copy(r, col, args_.cols - col, words[r]);
-      unroll<4>([&](auto quarter) GALLEY_INLINE {
-        constexpr int q = decltype(quarter)::value;
-        V columns[4];
-        V::load16(reinterpret_cast<const std::byte*>(words) + 16 * q, 64, columns);
-        for (int i = 0; i < 4; ++i) {
-          if (word + 4 * q + i < n_words_) put(columns[i], place(word + 4 * q + i), store);
-        }
-      });
+  // Rows whose words are at hand: of the first row, and the bytes to the next.
+  struct Words {
+    const std::byte* first;
+    std::int64_t stride;
+  };
+
+  // Turns kLanes rows of words. words(col, n) gives kLanes words of each from column col on, where
+  // n columns are left. store(register, place) takes one word of all rows.
+  template <class WordsFrom, class Store>
+  void turn(const WordsFrom& words, const Store& store) const {
+    for (std::int64_t word = 0; word < n_words_; word += kLanes) {
+      const std::int64_t* starts = start_ + word % 16;
+      const Words from = words(word * kWordColumns, args_.cols - word * kWordColumns);
+      V columns[kLanes];
+      V::load_square(from.first, from.stride, columns);
+      if (n_words_ - word >= kLanes) {
+        unroll<V::kLanes>([&](auto index) GALLEY_INLINE {
+          constexpr int i = decltype(index)::value;
+          put(columns[i], starts[i] + word / 16, store);
+        });
+      } else {
+        for (int i = 0; i < n_words_ - word; ++i) put(columns[i], starts[i] + word / 16, store);
+      }
     }
   }
 
@@ -118,36 +136,54 @@ class FloatPanels {
     }
   }
 
+  // kLanes words of n_columns columns in all, or of the n there are; the rest is zero.
+  GALLEY_INLINE static void copy_words(const std::byte* from, std::int64_t n, float* words) {
+    if (n >= kLanes * kWordColumns) {
+      __builtin_memcpy(words, from, 4 * kLanes);
+    } else {
+      __builtin_memset(words, 0, 4 * kLanes);
+      __builtin_memcpy(words, from, static_cast<std::size_t>(n * 4 / kWordColumns));
+    }
+  }
+
   void fill_tile(std::int64_t t) const {
     float* to = tiles_ + t * n_words_ * kPlaces;
+    alignas(64) float copies[kLanes][kLanes] = {};  // tokens that are not there stay zero
     turn(
-        tokens_from(t),
-        [&](std::int64_t token, std::int64_t col, std::int64_t n, std::uint32_t* words) {
-          const float* x = args_.x + (t + token) * args_.x_stride + col;
-          if constexpr (kIsPair<Element>) {
-            round_to_pairs(x, n, words);
-          } else {
-            __builtin_memcpy(words, x, static_cast<std::size_t>(n < 16 ? n : 16) * 4);
+        [&](std::int64_t col, std::int64_t n) {
+          for (std::int64_t i = 0; i < tokens_from(t); ++i) {
+            const float* x = args_.x + (t + i) * args_.x_stride + col;
+            if constexpr (kIsPair<Element>) {
+              round_to_pairs<kLanes>(x, n, copies[i]);
+            } else {
+              copy_words(reinterpret_cast<const std::byte*>(x), n, copies[i]);
+            }
           }
+          return Words{reinterpret_cast<const std::byte*>(copies), 4 * kLanes};
         },
         [&](typename V::Floats column, std::int64_t place)
             GALLEY_INLINE { Isa::store_tokens(column, to + place * kTokens); });
   }
 
   void fill_unit(std::int64_t unit, std::int64_t i) const {
-    constexpr std::int64_t kBytes = kElementBytes<Element>;
-    const std::byte* rows = args_.weights + unit * kLanes * args_.cols * kBytes;
+    const std::int64_t row_bytes = args_.cols * kElementBytes<Element>;
+    const std::int64_t n_rows = rows_in(unit);
+    alignas(64) float copies[kLanes][kLanes] = {};  // rows that are not there stay zero
     turn(
-        rows_in(unit),
-        [&](std::int64_t r, std::int64_t col, std::int64_t n, std::uint32_t* words) {
-          const std::byte* from = rows + (r * args_.cols + col) * kBytes;
-          if constexpr (kIsPair<Element>) {
-            if (n < 32) __builtin_memset(words, 0, 64);
-            __builtin_memcpy(words, from, static_cast<std::size_t>(n < 32 ? n : 32) * kBytes);
-          } else {
-            Isa::to_floats(reinterpret_cast<const Element*>(from), n < 16 ? n : 16,
-                           reinterpret_cast<float*>(words));
+        [&](std::int64_t col, std::int64_t n) {
+          const std::byte* from = rows(unit) + col * kElementBytes<Element>;
+          if (kIsStoredAsWords && n_rows == kLanes && n >= kLanes * kWordColumns) {
+            return Words{from, row_bytes};
           }
+          for (std::int64_t r = 0; r < n_rows; ++r) {
+            const std::byte* row = from + r * row_bytes;
+            if constexpr (kIsStoredAsWords) {
+              copy_words(row, n, copies[r]);
+            } else {
+              Isa::to_floats(reinterpret_cast<const Element*>(row), n, copies[r]);
+            }
+          }
+          return Words{reinterpret_cast<const std::byte*>(copies), 4 * kLanes};
         },
         [&](typename V::Floats column, std::int64_t place)
             GALLEY_INLINE { Isa::store(column, panel_ + (place * kUnits + i) * kLanes, kLanes); });

@@ -36,6 +36,11 @@ struct DwordLanes {
   }
   // The same 16 bytes of each row, `stride` bytes apart: out[j] has bytes 4 j .. 4 j + 3.
   static void load16(const std::byte* rows, std::int64_t stride, DwordLanes* out);
+  // The same 32 bytes of each row, one dword for each lane.
+  static void load_square(const std::byte* rows, std::int64_t stride, DwordLanes (&out)[kLanes]) {
+    load16(rows, stride, out);
+    load16(rows + 16, stride, out + 4);
+  }
 
   // Lanes as blocks of one row (avx512/dword_lanes.h has two, hence the stride).
   // 16 bytes at `even` in lanes 0 .. 3, 16 at `odd` in lanes 4 .. 7.

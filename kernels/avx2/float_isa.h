@@ -83,13 +83,10 @@ struct FloatIsa {
   static constexpr std::int64_t kPanelTokens = 6;
   static constexpr bool kMultipliesPairs = false;
 
-  // The n (up to 16) values of a row as floats.
+  // 8 values of a row as floats, or the n there are.
   template <class Element>
-  static void to_floats(const Element* row, std::int64_t n, float* out) {
-    for (std::int64_t i = 0; i < n; i += 8) {
-      const __m256 values = n - i >= 8 ? avx2::load(row + i) : load_some_column<0>(row + i, n - i);
-      _mm256_storeu_ps(out + i, values);
-    }
+  GALLEY_INLINE static void to_floats(const Element* row, std::int64_t n, float* out) {
+    _mm256_storeu_ps(out, n >= 8 ? avx2::load(row) : load_some_column<0>(row, n));
   }
   GALLEY_INLINE static __m256 load(const float* at) { return _mm256_load_ps(at); }
   GALLEY_INLINE static __m256 broadcast(const float* at) { return _mm256_broadcast_ss(at); }

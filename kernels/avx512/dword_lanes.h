@@ -36,6 +36,8 @@ struct DwordLanes {
   }
   // The same 16 bytes of each row, `stride` bytes apart: out[j] has bytes 4 j .. 4 j + 3.
   static void load16(const std::byte* rows, std::int64_t stride, DwordLanes* out);
+  // The same 64 bytes of each row, one dword for each lane.
+  static void load_square(const std::byte* rows, std::int64_t stride, DwordLanes (&out)[kLanes]);
 
   // Lanes as blocks; the second row's bytes are `stride` after the first's.
   // 16 bytes at `even` in lanes 0 .. 3, 16 at `odd` in lanes 4 .. 7.
@@ -139,6 +141,37 @@ inline void DwordLanes::load16(const std::byte* rows, std::int64_t stride, Dword
   out[1].v = _mm512_unpackhi_epi64(ab_low, cd_low);
   out[2].v = _mm512_unpacklo_epi64(ab_high, cd_high);
   out[3].v = _mm512_unpackhi_epi64(ab_high, cd_high);
+}
+
+// 4 x 4 dwords are transposed in each quarter, then 4 x 4 quarters.
+inline void DwordLanes::load_square(const std::byte* rows, std::int64_t stride,
+                                    DwordLanes (&out)[kLanes]) {
+  __m512i four[4][4];  // [j][i]: in quarter k dword 4 k + j of rows 4 i .. 4 i + 3
+  for (int i = 0; i < 4; ++i) {
+    const std::byte* row = rows + 4 * i * stride;
+    const __m512i a = _mm512_loadu_si512(row);
+    const __m512i b = _mm512_loadu_si512(row + stride);
+    const __m512i c = _mm512_loadu_si512(row + 2 * stride);
+    const __m512i d = _mm512_loadu_si512(row + 3 * stride);
+    const __m512i ab_low = _mm512_unpacklo_epi32(a, b);
+    const __m512i ab_high = _mm512_unpackhi_epi32(a, b);
+    const __m512i cd_low = _mm512_unpacklo_epi32(c, d);
+    const __m512i cd_high = _mm512_unpackhi_epi32(c, d);
+    four[0][i] = _mm512_unpacklo_epi64(ab_low, cd_low);
+    four[1][i] = _mm512_unpackhi_epi64(ab_low, cd_low);
+    four[2][i] = _mm512_unpacklo_epi64(ab_high, cd_high);
+    four[3][i] = _mm512_unpackhi_epi64(ab_high, cd_high);
+  }
+  for (int j = 0; j < 4; ++j) {
+    const __m512i even_0 = _mm512_shuffle_i32x4(four[j][0], four[j][1], 0b10001000);
+    const __m512i odd_0 = _mm512_shuffle_i32x4(four[j][0], four[j][1], 0b11011101);
+    const __m512i even_1 = _mm512_shuffle_i32x4(four[j][2], four[j][3], 0b10001000);
+    const __m512i odd_1 = _mm512_shuffle_i32x4(four[j][2], four[j][3], 0b11011101);
+    out[j].v = _mm512_shuffle_i32x4(even_0, even_1, 0b10001000);
+    out[4 + j].v = _mm512_shuffle_i32x4(odd_0, odd_1, 0b10001000);
+    out[8 + j].v = _mm512_shuffle_i32x4(even_0, even_1, 0b11011101);
+    out[12 + j].v = _mm512_shuffle_i32x4(odd_0, odd_1, 0b11011101);
+  }
 }
 
 // ---- lanes as blocks ----

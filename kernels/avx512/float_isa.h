@@ -90,9 +90,9 @@ struct FloatIsa {
   static constexpr std::int64_t kPanelTokens = 12;
   static constexpr bool kMultipliesPairs = false;
 
-  // The n values of a row as floats.
+  // 16 values of a row as floats, or the n there are.
   template <class Element>
-  static void to_floats(const Element* row, std::int64_t n, float* out) {
+  GALLEY_INLINE static void to_floats(const Element* row, std::int64_t n, float* out) {
     _mm512_storeu_ps(out, n >= 16 ? avx512::load(row) : load_some(row, n));
   }
   GALLEY_INLINE static __m512 load(const float* at) { return _mm512_load_ps(at); }
