@@ -66,8 +66,8 @@ Arguments parse(int argc, char** argv) {
 }
 
 void print_row(const Limits& limits) {
-  std::printf("| %-7s | %7d | %9.1f |", std::string(isa_name(limits.isa)).c_str(), limits.n_threads,
-              limits.read_gb_per_s);
+  std::printf("| %-10s | %7d | %9.1f |", std::string(isa_name(limits.isa)).c_str(),
+              limits.n_threads, limits.read_gb_per_s);
   for (const double peak : limits.gmac_per_s) {
     if (peak > 0) {
       std::printf(" %11.1f |", peak);
@@ -85,7 +85,8 @@ nlohmann::ordered_json as_json(const Limits& limits) {
                                  {"read_bytes", limits.read_bytes},
                                  {"read_gb_per_s", limits.read_gb_per_s},
                                  {"other_load", limits.other_cpus}};
-  for (const Arithmetic a : {Arithmetic::kF32, Arithmetic::kInt8, Arithmetic::kInt4}) {
+  for (const Arithmetic a :
+       {Arithmetic::kF32, Arithmetic::kBf16, Arithmetic::kInt8, Arithmetic::kInt4}) {
     if (limits.peak(a) > 0) json[std::string(arithmetic_name(a)) + "_gmac_per_s"] = limits.peak(a);
   }
   return json;
@@ -94,8 +95,12 @@ nlohmann::ordered_json as_json(const Limits& limits) {
 void run(const Arguments& arguments) {
   nlohmann::ordered_json all = nlohmann::ordered_json::array();
   if (!arguments.json) {
-    std::puts("| isa     | threads | read GB/s | f32 GMAC/s  | int8 GMAC/s | int4 GMAC/s |");
-    std::puts("| ------- | ------: | --------: | ----------: | ----------: | ----------: |");
+    std::puts(
+        "| isa        | threads | read GB/s |  f32 GMAC/s | bf16 GMAC/s | int8 GMAC/s | int4 "
+        "GMAC/s |");
+    std::puts(
+        "| ---------- | ------: | --------: | ----------: | ----------: | ----------: | "
+        "----------: |");
   }
   std::int64_t read_bytes = 0;
   for (const Isa isa : kernels::available_isas()) {

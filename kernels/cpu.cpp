@@ -55,6 +55,7 @@ CpuFeatures cpu_features() {
   found.avx2 = avx && fma && f16c && avx2 && (saved & kYmm) == kYmm;
   found.avxvnni = found.avx2 && has(seven_1.eax, 4);
   found.avx512 = found.avx2 && f && dq && bw && vl && vnni && (saved & kZmm) == kZmm;
+  found.avx512bf16 = found.avx512 && has(seven_1.eax, 5);
   return found;
 }
 

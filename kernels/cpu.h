@@ -6,9 +6,10 @@
 namespace galley::kernels {
 
 struct CpuFeatures {
-  bool avx2 = false;     // AVX2, FMA and F16C, and the system saves the 256-bit registers
-  bool avxvnni = false;  // avx2 and AVX-VNNI
-  bool avx512 = false;   // avx2, and AVX-512 F, BW, DQ, VL and VNNI with 512-bit registers saved
+  bool avx2 = false;        // AVX2, FMA and F16C, and the system saves the 256-bit registers
+  bool avxvnni = false;     // avx2 and AVX-VNNI
+  bool avx512 = false;      // avx2, and AVX-512 F, BW, DQ, VL and VNNI with 512-bit registers saved
+  bool avx512bf16 = false;  // avx512 and AVX512-BF16
 };
 
 // Asks CPUID and XGETBV. Source: Intel 64 and IA-32 Software Developer's Manual, volume 1,

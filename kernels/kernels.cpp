@@ -5,16 +5,18 @@
 #include <cstdlib>
 #include <string>
 
+#include "kernels/avx512bf16/check.h"
 #include "kernels/cpu.h"
 #include "tensor/error.h"
 
 namespace galley::kernels {
 namespace {
 
-constexpr std::array<std::string_view, 4> kIsaNames = {"scalar", "avx2", "avxvnni", "avx512"};
+constexpr std::array<std::string_view, 5> kIsaNames = {"scalar", "avx2", "avxvnni", "avx512",
+                                                       "avx512bf16"};
 
 #define GALLEY_TABLE_ENTRY(name, Args) .name = GALLEY_ISA_NAMESPACE::name,
-constexpr std::array<KernelTable, 4> kTables = {{
+constexpr std::array<KernelTable, 5> kTables = {{
 #define GALLEY_ISA_NAMESPACE scalar
     {.isa = Isa::kScalar, GALLEY_KERNELS(GALLEY_TABLE_ENTRY)},
 #undef GALLEY_ISA_NAMESPACE
@@ -27,18 +29,24 @@ constexpr std::array<KernelTable, 4> kTables = {{
 #define GALLEY_ISA_NAMESPACE avx512
     {.isa = Isa::kAvx512, GALLEY_KERNELS(GALLEY_TABLE_ENTRY)},
 #undef GALLEY_ISA_NAMESPACE
+#define GALLEY_ISA_NAMESPACE avx512bf16
+    {.isa = Isa::kAvx512Bf16, GALLEY_KERNELS(GALLEY_TABLE_ENTRY)},
+#undef GALLEY_ISA_NAMESPACE
 }};
 #undef GALLEY_TABLE_ENTRY
 
 // The tables this CPU can run, the best first.
 struct Available {
-  std::array<Isa, 4> isas{};
+  std::array<Isa, 5> isas{};
   std::size_t count = 0;
 };
 
 Available detect() {
   const CpuFeatures cpu = cpu_features();
   Available found;
+  if (cpu.avx512bf16 && avx512bf16::dot_product_is_as_specified()) {
+    found.isas[found.count++] = Isa::kAvx512Bf16;
+  }
   if (cpu.avx512) found.isas[found.count++] = Isa::kAvx512;
   if (cpu.avxvnni) found.isas[found.count++] = Isa::kAvxVnni;
   if (cpu.avx2) found.isas[found.count++] = Isa::kAvx2;

@@ -1,7 +1,7 @@
 // The kernels by name, and the one place where an instruction set is chosen.
 //
 // Where it sits: model/ calls `kernels::table().matmul(args, part)`; the table holds the
-// scalar, AVX2, AVX-VNNI or AVX-512 functions, chosen once by what the CPU can do. All give the
+// functions of one instruction set, chosen once by what the CPU can do. All give the
 // same bits (docs/exactness.md). The scalar ones are the specification: read those first.
 #pragma once
 
@@ -58,9 +58,24 @@ using avx2::store_kv;
 namespace avx512 {
 GALLEY_KERNELS(GALLEY_DECLARE_KERNEL)
 }
+namespace avx512bf16 {  // likewise: only products with BF16 weights gain
+void matmul(const MatmulArgs& args, Part part);
+using avx512::activate;
+using avx512::add;
+using avx512::attention;
+using avx512::layer_norm;
+using avx512::quantize_rows;
+using avx512::rms_norm;
+using avx512::rope;
+using avx512::rope_table;
+using avx512::scale;
+using avx512::softcap;
+using avx512::softmax;
+using avx512::store_kv;
+}  // namespace avx512bf16
 #undef GALLEY_DECLARE_KERNEL
 
-enum class Isa { kScalar, kAvx2, kAvxVnni, kAvx512 };
+enum class Isa { kScalar, kAvx2, kAvxVnni, kAvx512, kAvx512Bf16 };
 
 struct KernelTable {
   Isa isa;
@@ -69,12 +84,13 @@ struct KernelTable {
 #undef GALLEY_KERNEL_MEMBER
 };
 
-// "scalar", "avx2", "avxvnni", "avx512".
+// "scalar", "avx2", "avxvnni", "avx512", "avx512bf16".
 std::string_view isa_name(Isa isa);
 // The instruction set with this name, or nothing.
 std::optional<Isa> isa_from_name(std::string_view name);
 // The sets this CPU (and its operating system) can run, the best first; scalar is always there.
-// AVX2 needs FMA and F16C too, AVX-VNNI AVX2; AVX-512 needs F, BW, DQ, VL and VNNI.
+// AVX2 needs FMA and F16C too, AVX-VNNI AVX2; AVX-512 needs F, BW, DQ, VL and VNNI, AVX512-BF16
+// those too (and its dot product must be the one that the manual specifies).
 std::span<const Isa> available_isas();
 
 // The kernels of `isa`. Throws Error kUsage, naming the available ones, if the CPU lacks it.

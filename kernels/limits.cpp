@@ -49,6 +49,8 @@ class Pages {
 PeakLoops loops_of(Isa isa) {
   table(isa);  // throws if the CPU lacks it
   switch (isa) {
+    case Isa::kAvx512Bf16:
+      return avx512bf16::peak_loops();
     case Isa::kAvx512:
       return avx512::peak_loops();
     case Isa::kAvxVnni:
@@ -144,6 +146,7 @@ Limits measure_once(Isa isa, const LimitsOptions& options) {
   limits.isa = isa;
   limits.n_threads = options.n_threads;
   limits.gmac_per_s[static_cast<int>(Arithmetic::kF32)] = measure_multiply(loops.f32, options);
+  limits.gmac_per_s[static_cast<int>(Arithmetic::kBf16)] = measure_multiply(loops.bf16, options);
   limits.gmac_per_s[static_cast<int>(Arithmetic::kInt8)] = measure_multiply(loops.int8, options);
   // VNNI has one loop for both.
   limits.gmac_per_s[static_cast<int>(Arithmetic::kInt4)] =
@@ -163,6 +166,8 @@ std::string_view arithmetic_name(Arithmetic arithmetic) {
   switch (arithmetic) {
     case Arithmetic::kF32:
       return "f32";
+    case Arithmetic::kBf16:
+      return "bf16";
     case Arithmetic::kInt8:
       return "int8";
     default:
@@ -171,8 +176,9 @@ std::string_view arithmetic_name(Arithmetic arithmetic) {
 }
 
 Arithmetic arithmetic_of(DType weight_type, Isa isa) {
+  if (weight_type == DType::kBF16 && isa == Isa::kAvx512Bf16) return Arithmetic::kBf16;
   if (!uses_quantized_rows(weight_type)) return Arithmetic::kF32;
-  if (isa == Isa::kAvx512) return Arithmetic::kInt8;
+  if (isa >= Isa::kAvx512) return Arithmetic::kInt8;
   switch (weight_type) {
     case DType::kQ8_0:
     case DType::kIQ4_NL:  // few bits that stand for values of 8

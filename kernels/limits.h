@@ -16,17 +16,18 @@ namespace galley::kernels {
 // The arithmetic that products are made with.
 enum class Arithmetic {
   kF32,   // fused multiply-adds of floats: F32, F16 and BF16 weights; attention
+  kBf16,  // dot products of two BF16, where there is an instruction for them: BF16 weights
   kInt8,  // bytes times bytes: 8-bit codes; with AVX-512 (VNNI) codes of any size
   kInt4,  // bytes times small codes, some summed in 16 bits first: AVX2, codes below 8 bits
 };
-inline constexpr int kArithmetics = 3;
+inline constexpr int kArithmetics = 4;
 
-// "f32", "int8", "int4".
+// "f32", "bf16", "int8", "int4".
 std::string_view arithmetic_name(Arithmetic arithmetic);
 
-// The arithmetic that the matmul of `isa` uses for weights of this type. kInt4 is the bound for
-// AVX2 and codes of 2 to 6 bits; 5 and 6 bits have to leave the 16 bits more often, so for them it
-// is out of reach.
+// The arithmetic that the matmul of `isa` uses for weights of this type (BF16: with many tokens).
+// kInt4 is the bound for AVX2 and codes of 2 to 6 bits; 5 and 6 bits have to leave the 16 bits more
+// often, so for them it is out of reach.
 Arithmetic arithmetic_of(DType weight_type, Isa isa);
 
 // What to measure, and how long. The defaults take about a second.
@@ -43,7 +44,7 @@ struct Limits {
   int n_threads = 1;
   std::int64_t read_bytes = 0;      // size of the buffer that was read
   double read_gb_per_s = 0;         // 1e9 bytes
-  double gmac_per_s[kArithmetics];  // 1e9 multiply-adds; 0: not measured (scalar code)
+  double gmac_per_s[kArithmetics];  // 1e9 multiply-adds; 0: not measured, there is no loop
   double other_cpus = 0;            // that other programs kept busy meanwhile
 
   double peak(Arithmetic arithmetic) const { return gmac_per_s[static_cast<int>(arithmetic)]; }

@@ -117,6 +117,7 @@ struct Problem {
     } else {
       args.x = x.data();
       args.x_stride = shape.cols;
+      args.rounds_to_bf16 = type == DType::kBF16;  // as the executor does for matrices of this size
     }
   }
 

@@ -12,7 +12,7 @@ namespace galley::kernels {
 namespace {
 
 TEST(Dispatch, NamesGoBothWays) {
-  for (const Isa isa : {Isa::kScalar, Isa::kAvx2, Isa::kAvxVnni, Isa::kAvx512}) {
+  for (const Isa isa : {Isa::kScalar, Isa::kAvx2, Isa::kAvxVnni, Isa::kAvx512, Isa::kAvx512Bf16}) {
     EXPECT_EQ(isa_from_name(isa_name(isa)), isa);
   }
   EXPECT_FALSE(isa_from_name("sse9"));
@@ -27,6 +27,7 @@ TEST(Dispatch, TheCompilersRuntimeSeesTheSameCpu) {
                             __builtin_cpu_supports("avx512dq") &&
                             __builtin_cpu_supports("avx512vl") &&
                             __builtin_cpu_supports("avx512vnni"));
+  EXPECT_EQ(cpu.avx512bf16, cpu.avx512 && __builtin_cpu_supports("avx512bf16"));
 }
 
 TEST(Dispatch, TheBestComesFirstAndScalarIsAlwaysThere) {
@@ -41,11 +42,12 @@ TEST(Dispatch, TablesHoldTheirOwnKernels) {
   for (const Isa isa : available_isas()) {
     const KernelTable& kernels = table(isa);
     EXPECT_EQ(kernels.isa, isa);
-#define GALLEY_EXPECT_OWN(name, Args)                             \
-  EXPECT_EQ(kernels.name, isa == Isa::kScalar    ? &scalar::name  \
-                          : isa == Isa::kAvx2    ? &avx2::name    \
-                          : isa == Isa::kAvxVnni ? &avxvnni::name \
-                                                 : &avx512::name) \
+#define GALLEY_EXPECT_OWN(name, Args)                                \
+  EXPECT_EQ(kernels.name, isa == Isa::kScalar    ? &scalar::name     \
+                          : isa == Isa::kAvx2    ? &avx2::name       \
+                          : isa == Isa::kAvxVnni ? &avxvnni::name    \
+                          : isa == Isa::kAvx512  ? &avx512::name     \
+                                                 : &avx512bf16::name) \
       << #name;
     GALLEY_KERNELS(GALLEY_EXPECT_OWN)
 #undef GALLEY_EXPECT_OWN

@@ -190,9 +190,10 @@ void run_parts(void (*kernel)(const Args&, Part), const Args& args, int n_parts)
 }  // namespace galley::test
 
 // Instantiates SUITE (a class derived from IsaTest) for every instruction set.
-#define GALLEY_FOR_EACH_ISA(SUITE)                                                    \
-  INSTANTIATE_TEST_SUITE_P(                                                           \
-      Isas, SUITE,                                                                    \
-      testing::Values(galley::kernels::Isa::kScalar, galley::kernels::Isa::kAvx2,     \
-                      galley::kernels::Isa::kAvxVnni, galley::kernels::Isa::kAvx512), \
+#define GALLEY_FOR_EACH_ISA(SUITE)                                                   \
+  INSTANTIATE_TEST_SUITE_P(                                                          \
+      Isas, SUITE,                                                                   \
+      testing::Values(galley::kernels::Isa::kScalar, galley::kernels::Isa::kAvx2,    \
+                      galley::kernels::Isa::kAvxVnni, galley::kernels::Isa::kAvx512, \
+                      galley::kernels::Isa::kAvx512Bf16),                            \
       [](const auto& test) { return std::string(galley::kernels::isa_name(test.param)); })

@@ -19,18 +19,23 @@ std::int64_t columns(DType type, std::int64_t n) {
 }
 
 std::string describe(const Weights& w, std::int64_t tokens) {
-  return std::string(dtype_info(w.type).name) + " [" + std::to_string(w.rows) + ", " +
-         std::to_string(w.cols) + "] times " + std::to_string(tokens);
+  return std::string(dtype_info(w.type).name) + (w.rounds_to_bf16 ? " pairs [" : " [") +
+         std::to_string(w.rows) + ", " + std::to_string(w.cols) + "] times " +
+         std::to_string(tokens);
 }
 
 class Matmul : public IsaTest {
  protected:
   void expect_scalar_bits(const Weights& w, const std::vector<float>& x, std::int64_t tokens,
                           std::span<const int> part_counts) {
-    const std::vector<float> expected = run_matmul(scalar(), w, x, tokens);
-    for (const int n_parts : part_counts) {
-      EXPECT_TRUE(same_bits(expected, run_matmul(kernels(), w, x, tokens, n_parts), w.rows))
-          << describe(w, tokens) << " in " << n_parts << " parts";
+    Weights weights = w;
+    for (const bool rounds : roundings(w.type)) {
+      weights.rounds_to_bf16 = rounds;
+      const std::vector<float> expected = run_matmul(scalar(), weights, x, tokens);
+      for (const int n_parts : part_counts) {
+        EXPECT_TRUE(same_bits(expected, run_matmul(kernels(), weights, x, tokens, n_parts), w.rows))
+            << describe(weights, tokens) << " in " << n_parts << " parts";
+      }
     }
   }
   void expect_scalar_bits(const Weights& w, const std::vector<float>& x, std::int64_t tokens,
@@ -63,12 +68,13 @@ TEST_P(Matmul, IsTheScalarOneForManyTokens) {
   }
 }
 
-// More than a chunk and a panel of the float kernels.
+// Panels of float weights that are more than a cache holds.
 TEST_P(Matmul, IsTheScalarOneForLongRows) {
   Random random(9);
   for (const DType type : {DType::kF32, DType::kF16, DType::kBF16, DType::kQ4_0, DType::kQ6_K}) {
     for (const std::int64_t cols : {2560, 17 * 1024}) {
       const Weights w = random_weights(type, 21, cols, random);
+      expect_scalar_bits(w, random.floats(30 * cols), 30, 2);
       expect_scalar_bits(w, random.floats(8 * cols), 8, 2);
       expect_scalar_bits(w, random.floats(cols), 1, 2);
     }
@@ -102,7 +108,7 @@ TEST_P(Matmul, ExtremeScalesAreTheScalarOnes) {
   for (const DType type : kMatmulTypes) {
     Weights w = random_weights(type, 40, columns(type, 9), random);
     set_scales(w, [&] { return kScales[random.integer(0, std::ssize(kScales) - 1)]; });
-    for (const std::int64_t tokens : {1, 4, 9}) {
+    for (const std::int64_t tokens : {1, 4, 9, 30}) {
       for (const float size : {1e-38f, 1e-20f, 1.0f, 1e30f}) {
         std::vector<float> x = random.floats(tokens * w.cols, size);
         expect_scalar_bits(w, x, tokens, 2);
@@ -121,7 +127,7 @@ TEST_P(Matmul, NotANumberStaysInItsRow) {
     Weights bad = random_weights(type, 1, cols, random);
     set_scales(bad, [&] { return random.integer(0, 1) == 0 ? kNaN : kInf; });
     std::copy(bad.bytes.begin(), bad.bytes.end(), w.bytes.begin() + std::ssize(bad.bytes) * 13);
-    for (const std::int64_t tokens : {1, 3, 7}) {
+    for (const std::int64_t tokens : {1, 3, 7, 30}) {
       std::vector<float> x = random.floats(tokens * cols);
       const std::vector<float> y = run_matmul(kernels(), w, x, tokens);
       for (std::int64_t i = 0; i < tokens * w.rows; ++i) {
@@ -143,19 +149,42 @@ TEST_P(Matmul, NotANumberStaysInItsRow) {
 
 // Each token's products are those it has alone, whatever batch it is in.
 TEST_P(Matmul, BatchesDoNotMatter) {
+  constexpr std::int64_t kTokens = 30;
   Random random(12);
   for (const DType type : kMatmulTypes) {
     const std::int64_t cols = columns(type, 5);
-    const Weights w = random_weights(type, 37, cols, random);
-    const std::vector<float> x = random.floats(20 * cols);
-    const std::vector<float> together = run_matmul(kernels(), w, x, 20);
-    for (std::int64_t t = 0; t < 20; ++t) {
-      const auto first = x.begin() + t * cols;
-      const std::vector<float> alone =
-          run_matmul(kernels(), w, std::vector<float>(first, first + cols), 1);
-      EXPECT_TRUE(same_bits(
-          alone, std::span(together).subspan(static_cast<std::size_t>(t * w.rows), alone.size())))
-          << describe(w, 20) << ", token " << t;
+    Weights w = random_weights(type, 37, cols, random);
+    const std::vector<float> x = random.floats(kTokens * cols);
+    for (const bool rounds : roundings(type)) {
+      w.rounds_to_bf16 = rounds;
+      const std::vector<float> together = run_matmul(kernels(), w, x, kTokens);
+      for (std::int64_t t = 0; t < kTokens; ++t) {
+        const auto first = x.begin() + t * cols;
+        const std::vector<float> alone =
+            run_matmul(kernels(), w, std::vector<float>(first, first + cols), 1);
+        EXPECT_TRUE(same_bits(
+            alone, std::span(together).subspan(static_cast<std::size_t>(t * w.rows), alone.size())))
+            << describe(w, kTokens) << ", token " << t;
+      }
+    }
+  }
+}
+
+// BF16 in pairs: floats of every size in activations and weights, denormals, infinities and NaNs
+// among them.
+TEST_P(Matmul, PairsOfAnyBitsAreTheScalarOnes) {
+  Random random(13);
+  for (const std::int64_t tokens : {1, 5, 40}) {
+    for (int turn = 0; turn < 20; ++turn) {
+      const std::int64_t cols = random.integer(1, 70);
+      Weights w = random_weights(DType::kBF16, 33, cols, random);
+      const bool is_wild = turn % 2 == 0;
+      if (is_wild) {
+        for (std::byte& byte : w.bytes) byte = static_cast<std::byte>(random.integer(0, 255));
+      }
+      std::vector<float> x =
+          is_wild ? random.bit_patterns(tokens * cols) : random.floats(tokens * cols, 1e-38f);
+      expect_scalar_bits(w, x, tokens, 2);
     }
   }
 }

@@ -91,7 +91,7 @@ Weights random_weights(DType type, std::int64_t rows, std::int64_t cols, Random&
 }
 
 Weights constant_weights(DType type, std::int64_t rows, std::int64_t cols, std::byte byte) {
-  Weights w = {type, rows, cols, {}};
+  Weights w = {type, rows, cols, {}, false};
   w.bytes.resize(static_cast<std::size_t>(rows * row_bytes(type, cols)), byte);
   return w;
 }
@@ -115,6 +115,7 @@ std::vector<float> run_matmul(const kernels::KernelTable& isa, const Weights& w,
   args.y = y.data();
   args.y_stride = stride;
   args.scratch = scratch.data();
+  args.rounds_to_bf16 = w.rounds_to_bf16;
   if (is_quantized) {
     args.xq = {quantized.data(), tokens};
     const kernels::QuantizeRowsArgs quantize = {x.data(), w.cols, tokens, w.cols, args.xq};
@@ -188,11 +189,16 @@ ExactRow exact_row(const Weights& w, std::int64_t r) {
   return out;
 }
 
-// The activations that matmul sees: x, or what is left of it after rounding to int8 (x minus the
-// remainder).
+// The activations that matmul sees: x, or what is left of it after rounding to BF16 or to int8 (x
+// minus the remainder).
 std::vector<double> seen_activations(const Weights& w, std::span<const float> x,
                                      std::int64_t tokens) {
   std::vector<double> seen(x.begin(), x.end());
+  if (w.rounds_to_bf16) {
+    for (double& value : seen) {
+      value = double{bf16_to_float(float_to_bf16(static_cast<float>(value)))};
+    }
+  }
   if (!kernels::uses_quantized_rows(w.type)) return seen;
   std::vector<std::byte> tiles(kernels::quantized_rows_bytes(tokens, w.cols));
   std::vector<float> remainder(x.size());

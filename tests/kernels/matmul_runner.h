@@ -18,6 +18,7 @@ struct Weights {
   std::int64_t rows = 0;
   std::int64_t cols = 0;
   std::vector<std::byte> bytes;
+  bool rounds_to_bf16 = false;  // MatmulArgs::rounds_to_bf16, for BF16
 };
 
 // The types there are kernels for.
@@ -26,6 +27,11 @@ inline constexpr DType kMatmulTypes[] = {
     DType::kQ5_1,   DType::kQ8_0,   DType::kQ2_K,    DType::kQ3_K,  DType::kQ4_K,  DType::kQ5_K,
     DType::kQ6_K,   DType::kIQ4_NL, DType::kIQ4_XS,  DType::kTQ1_0, DType::kTQ2_0, DType::kIQ2_XXS,
     DType::kIQ2_XS, DType::kIQ2_S,  DType::kIQ3_XXS, DType::kIQ3_S, DType::kIQ1_S, DType::kIQ1_M};
+
+// What Weights::rounds_to_bf16 may be.
+inline std::vector<bool> roundings(DType type) {
+  return type == DType::kBF16 ? std::vector<bool>{false, true} : std::vector<bool>{false};
+}
 
 // Random bytes, but with scales and minimums that are ordinary numbers.
 Weights random_weights(DType type, std::int64_t rows, std::int64_t cols, Random& random);
