@@ -119,6 +119,7 @@ void Executor::expert_matmul(const Op& op, Part part) {
     args.y = expert_rows_.floats() + begin * rows;
     args.y_stride = rows;
     args.scratch = scratch(part);
+    args.rounds_to_bf16 = rounds_input_to_bf16(*op.weight);
     kernels_.matmul(args, part);
     if (!rounds_input_twice(*op.weight)) continue;
     args.xq = quantized_rows(n_pairs + begin, n, cols);

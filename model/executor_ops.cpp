@@ -160,6 +160,7 @@ void Executor::matmul(const Op& op, Part part) {
   args.y = y.data;
   args.y_stride = y.stride;
   args.scratch = scratch(part);
+  args.rounds_to_bf16 = rounds_input_to_bf16(*op.weight);
   kernels_.matmul(args, part);
   if (!rounds_input_twice(*op.weight)) return;
   args.xq = quantized_rows(x.rows, x.rows, x.width);

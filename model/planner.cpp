@@ -10,8 +10,14 @@ namespace {
 // Offsets are multiples of this many floats: a cache line.
 constexpr std::int64_t kAlignment = 16;
 
-// Weights of the largest matrix whose input is rounded twice: it fits the second-level cache.
+// Weights of the largest matrix that counts as small: it fits the second-level cache.
 constexpr std::int64_t kSmallMatrix = std::int64_t{1} << 18;
+
+// Whether `weight`, or each expert's part of it, is a small matrix.
+bool is_small(const Tensor& weight) {
+  const std::int64_t n_experts = weight.shape.size() == 3 ? weight.shape[0] : 1;
+  return weight.n_elements() / n_experts <= kSmallMatrix;
+}
 
 std::int64_t aligned(std::int64_t n) { return (n + kAlignment - 1) / kAlignment * kAlignment; }
 
@@ -195,9 +201,11 @@ MemoryPlan plan_memory(const Graph& graph, std::int64_t max_tokens, std::int64_t
 }
 
 bool rounds_input_twice(const Tensor& weight) {
-  const std::int64_t n =
-      weight.shape.size() == 3 ? weight.n_elements() / weight.shape[0] : weight.n_elements();
-  return kernels::uses_quantized_rows(weight.type) && n <= kSmallMatrix;
+  return kernels::uses_quantized_rows(weight.type) && is_small(weight);
+}
+
+bool rounds_input_to_bf16(const Tensor& weight) {
+  return weight.type == DType::kBF16 && !is_small(weight);
 }
 
 std::vector<Step> plan_steps(const Graph& graph, const MemoryPlan& memory, bool watched) {

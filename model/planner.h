@@ -47,6 +47,11 @@ struct Step {
 // of a million weights is a visible share of every logit (docs/exactness.md).
 bool rounds_input_twice(const Tensor& weight);
 
+// Whether the input of a product with `weight` is rounded to BF16: where the weights are BF16 too
+// and the matrix is not small. What rounding takes away is then less than what the weights lost,
+// and CPUs that multiply BF16 are twice as fast (docs/exactness.md).
+bool rounds_input_to_bf16(const Tensor& weight);
+
 // The steps of `graph` in order. A quantized input is made once and used by all products that
 // follow with the same input (Q, K and V; gate and up); unless `watched`, where each product makes
 // its own, so that what an observer writes between two of them is what the second one reads.

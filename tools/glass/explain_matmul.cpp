@@ -6,6 +6,7 @@
 #include "kernels/kernels.h"
 #include "kernels/scalar/block_products.h"
 #include "kernels/scalar/block_types.h"
+#include "kernels/scalar/matmul_float.h"
 #include "kernels/scalar/partials.h"
 #include "model/planner.h"
 #include "tensor/dequantize.h"
@@ -127,33 +128,73 @@ void explain_quantized(const Tensor& weight, std::int64_t weight_row, const Prod
            {number("y1", d(first)), number("y2", d(second))}, d(e.derived), "y");
 }
 
+// A product of float weights, and what it is made of.
+struct FloatProduct {
+  std::vector<float> x;  // as it is multiplied
+  scalar::Partials partials;
+  float total = 0;
+};
+
+FloatProduct multiply_floats(const Tensor& weight, std::span<const float> w,
+                             std::span<const float> x) {
+  FloatProduct out{{x.begin(), x.end()}, {}, 0};
+  const auto n = static_cast<std::int64_t>(w.size());
+  if (rounds_input_to_bf16(weight)) {
+    for (float& value : out.x) value = scalar::rounded_to_bf16(value);
+    const scalar::PairProduct product = scalar::dot_pairs(w.data(), out.x.data(), n);
+    out.partials = product.partials;
+    out.total = product.total;
+  } else {
+    for (std::int64_t i = 0; i < n; ++i)
+      out.partials.add_product(i, w[static_cast<std::size_t>(i)], x[static_cast<std::size_t>(i)]);
+    out.total = out.partials.total();
+  }
+  return out;
+}
+
+// The columns of partial sum i, in the order in which they are added: of a pair the odd one first.
+std::vector<std::size_t> columns_of_partial(std::size_t i, std::size_t n_columns, bool in_pairs) {
+  std::vector<std::size_t> columns;
+  if (!in_pairs) {
+    for (std::size_t c = i; c < n_columns; c += scalar::kPartials) columns.push_back(c);
+    return columns;
+  }
+  for (std::size_t c = 2 * i; c < n_columns; c += 2 * scalar::kPartials) {
+    if (c + 1 < n_columns) columns.push_back(c + 1);
+    columns.push_back(c);
+  }
+  return columns;
+}
+
 void explain_float(const Tensor& weight, std::int64_t weight_row, const ProductInput& input,
                    std::span<const float> w, Explanation& e) {
-  scalar::Partials sum;
-  for (std::size_t i = 0; i < w.size(); ++i)
-    sum.add_product(static_cast<std::int64_t>(i), w[i], input.x[i]);
+  const bool in_pairs = rounds_input_to_bf16(weight);
+  const FloatProduct product = multiply_floats(weight, w, input.x);
   for (std::size_t i = 0; i < static_cast<std::size_t>(scalar::kPartials); ++i) {
     std::vector<float> own_w, own_x;
-    for (std::size_t c = i; c < w.size(); c += scalar::kPartials) {
+    for (const std::size_t c : columns_of_partial(i, w.size(), in_pairs)) {
       own_w.push_back(w[c]);
-      own_x.push_back(input.x[c]);
+      own_x.push_back(product.x[c]);
     }
     const std::string name = "p" + std::to_string(i);
-    const std::string every = std::to_string(i) + "::16]";
+    const std::string text = std::to_string(i);
+    const std::string which =
+        in_pairs ? "pairs of columns " + text + ", " + std::to_string(i + 16) + ", ..."
+                 : "columns " + text + ", " + std::to_string(i + 16) + ", ...";
+    const std::string every = in_pairs ? "pairs " + text + "::16]" : text + "::16]";
     Step& step =
-        add_step(e,
-                 "partial sum " + std::to_string(i) + ": columns " + std::to_string(i) + ", " +
-                     std::to_string(i + 16) + ", ...",
-                 "for each: " + name + " = fma(w, x, " + name + ")",
+        add_step(e, "partial sum " + text + ": " + which,
+                 "for each" + std::string(in_pairs ? ", of a pair the odd one first" : "") + ": " +
+                     name + " = fma(w, x, " + name + ")",
                  {list("w", own_w, weight.name + "[" + std::to_string(weight_row) + ", " + every),
                   list("x", own_x, input.name + "[" + std::to_string(input.row) + ", " + every)},
-                 d(sum.p[i]), name);
+                 d(product.partials.p[i]), name);
     step.is_repeated = true;
   }
-  e.derived = sum.total();
+  e.derived = product.total;
   add_step(e, "the sixteen partial sums, in a fixed tree",
-           "e_i = p_i + p_(i+8); y = ((e0+e4)+(e2+e6))+((e1+e5)+(e3+e7))", {list("p", sum.p)},
-           d(e.derived), "y");
+           "e_i = p_i + p_(i+8); y = ((e0+e4)+(e2+e6))+((e1+e5)+(e3+e7))",
+           {list("p", product.partials.p)}, d(e.derived), "y");
 }
 
 }  // namespace
@@ -178,8 +219,11 @@ void explain_product(const Tensor& weight, std::int64_t weight_row, const Produc
     explain_quantized(weight, weight_row, input, e);
     e.precise_meaning = "the same weights times the unrounded input, in float64";
   } else {
+    const bool rounds = rounds_input_to_bf16(weight);
+    if (rounds) e.summary += " The input is rounded to BF16, as the weights are.";
     explain_float(weight, weight_row, input, w, e);
-    e.precise_meaning = "the same sum in float64";
+    e.precise_meaning = rounds ? "the same weights times the unrounded input, in float64"
+                               : "the same sum in float64";
   }
   for (std::size_t c = 0; c < w.size(); ++c) e.precise += d(w[c]) * d(input.x[c]);
 }
