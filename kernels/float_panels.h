@@ -34,15 +34,13 @@ class FloatPanels {
   explicit FloatPanels(const MatmulArgs& args)
       : args_(args),
         n_words_((args.cols + kWordColumns - 1) / kWordColumns),
+        walk_(n_words_),
         tiles_(reinterpret_cast<float*>(args.scratch)),
         panel_(tiles_ + (args.tokens + kTokens - 1) / kTokens * kTokens * n_words_ * kPlaces) {
     // The panel's registers are aligned.
     panel_ += (16 - (panel_ - tiles_) % 16) % 16;
-    std::int64_t place = 0;
     for (int turn = 0; turn < 16; ++turn) {
-      const int i = partial_of_turn<16>(turn);
-      start_[i] = place;
-      place += (n_words_ - i + 15) / 16;
+      start_of_partial_[partial_of_turn<16>(turn)] = walk_.start[turn];
     }
   }
 
@@ -56,19 +54,8 @@ class FloatPanels {
       for (std::int64_t i = 0; i < n; ++i) fill_unit(unit + i, i);
       const std::byte* next = rows(unit + n < units.end ? unit + n : units.end);
       const std::byte* end = rows(unit + 2 * n < units.end ? unit + 2 * n : units.end);
-      const std::int64_t share_of_next = (end - next) * kTokens / args_.tokens + 64;
-      for (std::int64_t t = 0; t < args_.tokens; t += kTokens) {
-        // The next panel's weights are asked for meanwhile, some with every tile.
-        for (std::int64_t i = 0; i < share_of_next && next < end; i += 64, next += 64) {
-          __builtin_prefetch(next, 0, 2);
-        }
-        prefetch_outputs(unit, t);
-        if (n == kUnits) {
-          multiply<kUnits>(unit, t);
-        } else {
-          multiply<1>(unit, t);
-        }
-      }
+      multiply_panel<0>(unit, n, next, next + (end - next) / 2);
+      multiply_panel<1>(unit, n, next + (end - next) / 2, end);
     }
   }
 
@@ -111,7 +98,7 @@ class FloatPanels {
   template <class WordsFrom, class Store>
   void turn(const WordsFrom& words, const Store& store) const {
     for (std::int64_t word = 0; word < n_words_; word += kLanes) {
-      const std::int64_t* starts = start_ + word % 16;
+      const std::int64_t* starts = start_of_partial_ + word % 16;
       const Words from = words(word * kWordColumns, args_.cols - word * kWordColumns);
       V columns[kLanes];
       V::load_square(from.first, from.stride, columns);
@@ -191,28 +178,52 @@ class FloatPanels {
 
   // ---- multiplying ----
 
+  // Half of the panel's products with all tokens: of the eight partial sums 0, 8, 4, ..., or of the
+  // others. (A half of the panel stays in the cache where long rows are too much as a whole.)
+  // Meanwhile the bytes from `next` to `end` are asked for, some with every tile.
+  template <int half>
+  void multiply_panel(std::int64_t unit, std::int64_t n_units, const std::byte* next,
+                      const std::byte* end) const {
+    const std::int64_t share_of_next = (end - next) * kTokens / args_.tokens + 64;
+    for (std::int64_t t = 0; t < args_.tokens; t += kTokens) {
+      for (std::int64_t i = 0; i < share_of_next && next < end; i += 64, next += 64) {
+        __builtin_prefetch(next, 0, 2);
+      }
+      prefetch_outputs(unit, t);
+      if (n_units == kUnits) {
+        multiply_tile<half, kUnits>(unit, t);
+      } else {
+        multiply_tile<half, 1>(unit, t);
+      }
+    }
+  }
+
   // For AVX-512, two units and twelve tokens: 24 registers of sums, 2 of weights, 1 of activations.
-  template <int n_units>
-  void multiply(std::int64_t unit, std::int64_t t) const {
+  template <int half, int n_units>
+  void multiply_tile(std::int64_t unit, std::int64_t t) const {
     const float* x = tile(t);
     Register total[n_units][kTokens];
-    add_up_panel<16>(n_words_, total, [&](std::int64_t word, auto& partial) GALLEY_INLINE {
-      for (std::int64_t place = word * kPlaces; place < (word + 1) * kPlaces; ++place) {
-        Register w[n_units];
-        for (int u = 0; u < n_units; ++u) w[u] = Isa::load(panel_ + (place * kUnits + u) * kLanes);
-        unroll<kTokens>([&](auto token) GALLEY_INLINE {
-          constexpr int c = decltype(token)::value;
-          const Register activation = Isa::broadcast(x + place * kTokens + c);
-          for (int u = 0; u < n_units; ++u) {
-            partial[u][c] = Isa::template multiply_add<Element>(w[u], activation, partial[u][c]);
+    add_up_eight(
+        walk_.start + 8 * half, total, [&](std::int64_t word, auto& partial) GALLEY_INLINE {
+          for (std::int64_t place = word * kPlaces; place < (word + 1) * kPlaces; ++place) {
+            Register w[n_units];
+            for (int u = 0; u < n_units; ++u)
+              w[u] = Isa::load(panel_ + (place * kUnits + u) * kLanes);
+            unroll<kTokens>([&](auto token) GALLEY_INLINE {
+              constexpr int c = decltype(token)::value;
+              const Register activation = Isa::broadcast(x + place * kTokens + c);
+              for (int u = 0; u < n_units; ++u) {
+                partial[u][c] =
+                    Isa::template multiply_add<Element>(w[u], activation, partial[u][c]);
+              }
+            });
           }
         });
-      }
-    });
     for (int u = 0; u < n_units; ++u) {
+      const std::int64_t n_rows = rows_in(unit + u);
       for (std::int64_t c = 0; c < tokens_from(t); ++c) {
-        Isa::store({total[u][c]}, args_.y + (t + c) * args_.y_stride + (unit + u) * kLanes,
-                   rows_in(unit + u));
+        float* y = args_.y + (t + c) * args_.y_stride + (unit + u) * kLanes;
+        Isa::store({half == 0 ? total[u][c] : Isa::load(y, n_rows) + total[u][c]}, y, n_rows);
       }
     }
   }
@@ -230,9 +241,10 @@ class FloatPanels {
 
   const MatmulArgs& args_;
   std::int64_t n_words_;
+  Walk<16> walk_;
   float* tiles_;
   float* panel_;
-  std::int64_t start_[16];  // the first place of each partial sum
+  std::int64_t start_of_partial_[16];  // its first place
 };
 
 }  // namespace galley::kernels

@@ -13,28 +13,42 @@ namespace galley::kernels {
 // The partial sum that comes at `turn`, of n_partials (a power of two): the bits of `turn` in
 // reverse. Of eight: 0, 4, 2, 6, 1, 5, 3, 7.
 template <int n_partials>
-constexpr int partial_of_turn(int turn) {
+GALLEY_INLINE constexpr int partial_of_turn(int turn) {
   int partial = 0;
   for (int bit = 1; bit < n_partials; bit *= 2) partial = 2 * partial + (turn & bit ? 1 : 0);
   return partial;
 }
 
-// total[unit][token] = the tree of docs/exactness.md over n_partials partial sums (8 or 16), of
-// which partial i takes the blocks i, i + n_partials, ... of n_blocks. Floats is a vector register,
-// one row per lane. add_block(place, partial) adds the products of the block at `place` of the walk
-// to partial[unit][token]; the walk has all blocks of one partial sum, then those of the next.
+// Where the blocks of a row's partial sums lie: all of one, in the order of the turns, then those
+// of the next. Partial i of n_partials takes the blocks i, i + n_partials, ... of n_blocks.
+template <int n_partials>
+struct Walk {
+  std::int64_t start[n_partials + 1];  // of each turn; the end
+
+  GALLEY_INLINE explicit Walk(std::int64_t n_blocks) : start{} {
+    for (int turn = 0; turn < n_partials; ++turn) {
+      const int i = partial_of_turn<n_partials>(turn);
+      start[turn + 1] = start[turn] + (n_blocks - i + n_partials - 1) / n_partials;
+    }
+  }
+};
+
+// total[unit][token] = the tree of docs/exactness.md over the partial sums of the eight turns that
+// begin at start[0] .. start[7] and end at start[8]: all there are, or half of sixteen. Floats is a
+// vector register, one row per lane. add_block(place, partial) adds the products of the block at
+// `place` of the walk to partial[unit][token].
 //
-// The partial sums come in the order of partial_of_turn: after the second of each pair they are
-// added, after the second pair their sums, and so on; one more than log2 n_partials wait at most.
-template <int n_partials, class Floats, int n_units, int n_tokens, class AddBlock>
-GALLEY_INLINE inline void add_up_panel(std::int64_t n_blocks, Floats (&total)[n_units][n_tokens],
+// After the second of each pair of turns their partial sums are added, after the second pair those
+// sums, and so on; at most three wait.
+template <class Floats, int n_units, int n_tokens, class AddBlock>
+GALLEY_INLINE inline void add_up_eight(const std::int64_t* start,
+                                       Floats (&total)[n_units][n_tokens],
                                        const AddBlock& add_block) {
-  Floats waiting[n_partials == 8 ? 4 : 5][n_units][n_tokens];
+  Floats waiting[4][n_units][n_tokens];
   int n_waiting = 0;
-  std::int64_t place = 0;
-  for (int turn = 0; turn < n_partials; ++turn) {
-    const std::int64_t end =
-        place + (n_blocks - partial_of_turn<n_partials>(turn) + n_partials - 1) / n_partials;
+  for (int turn = 0; turn < 8; ++turn) {
+    std::int64_t place = start[turn];
+    const std::int64_t end = start[turn + 1];
     Floats partial[n_units][n_tokens];
     for (auto& row : partial) {
       for (Floats& p : row) p = Floats{};

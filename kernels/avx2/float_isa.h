@@ -94,7 +94,11 @@ struct FloatIsa {
   GALLEY_INLINE static __m256 multiply_add(__m256 w, __m256 x, __m256 sum) {
     return _mm256_fmadd_ps(w, x, sum);
   }
-  // Writes the first n lanes; those of kPanelTokens.
+  // Reads or writes the first n lanes; those of kPanelTokens.
+  GALLEY_INLINE static __m256 load(const float* at, std::int64_t n) {
+    if (n == Lanes::kLanes) return _mm256_loadu_ps(at);
+    return _mm256_maskload_ps(at, first_lanes(n));
+  }
   GALLEY_INLINE static void store(FloatLanes value, float* to, std::int64_t n) {
     if (n == Lanes::kLanes) return _mm256_storeu_ps(to, value.v);
     _mm256_maskstore_ps(to, first_lanes(n), value.v);

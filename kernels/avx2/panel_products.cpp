@@ -127,16 +127,18 @@ void multiply_columns(const std::byte* const* panel, const std::byte* tile, Colu
   const __m256i minus_offset = _mm256_set1_epi16(static_cast<std::int16_t>(-offset));
   tile += 4 * columns.first;  // everything of a token is 4 bytes from that of the one before
   __m256 total[n_units][n];
-  add_up_panel<8>(n_blocks, total, [&](std::int64_t place, auto& partial) GALLEY_INLINE {
-    PanelBlock<Products> w[n_units];
-    for (int u = 0; u < n_units; ++u) w[u].at = panel[u] + place * PanelBlock<Products>::kBytes;
-    const TileBlock<c> x{tile + place * TileBlock<c>::kBytes};
-    if constexpr (Products::kKind == CodeKind::kWide) {
-      multiply_wide_block(w, x, partial);
-    } else {
-      multiply_block(w, x, minus_offset, partial);
-    }
-  });
+  add_up_eight(Walk<8>(n_blocks).start, total,
+               [&](std::int64_t place, auto& partial) GALLEY_INLINE {
+                 PanelBlock<Products> w[n_units];
+                 for (int u = 0; u < n_units; ++u)
+                   w[u].at = panel[u] + place * PanelBlock<Products>::kBytes;
+                 const TileBlock<c> x{tile + place * TileBlock<c>::kBytes};
+                 if constexpr (Products::kKind == CodeKind::kWide) {
+                   multiply_wide_block(w, x, partial);
+                 } else {
+                   multiply_block(w, x, minus_offset, partial);
+                 }
+               });
   for (int u = 0; u < n_units; ++u) {
     for (int t = 0; t < n; ++t) y[u][columns.first + t].v = total[u][t];
   }

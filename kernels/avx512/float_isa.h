@@ -101,7 +101,10 @@ struct FloatIsa {
   GALLEY_INLINE static __m512 multiply_add(__m512 w, __m512 x, __m512 sum) {
     return _mm512_fmadd_ps(w, x, sum);
   }
-  // Writes the first n lanes; those of kPanelTokens.
+  // Reads or writes the first n lanes; those of kPanelTokens.
+  GALLEY_INLINE static __m512 load(const float* at, std::int64_t n) {
+    return _mm512_maskz_loadu_ps(first_lanes(n), at);
+  }
   GALLEY_INLINE static void store(FloatLanes value, float* to, std::int64_t n) {
     _mm512_mask_storeu_ps(to, first_lanes(n), value.v);
   }

@@ -67,11 +67,12 @@ void multiply_tile(const std::byte* const (&panel)[2], const std::byte* tile, st
                    int offset, FloatLanes (&y)[2][kTileTokens]) {
   const __m256i minus_offset = _mm256_set1_epi16(static_cast<std::int16_t>(-offset));
   __m256 total[n_units][c];
-  add_up_panel<8>(n_blocks, total, [&](std::int64_t place, auto& partial) GALLEY_INLINE {
-    PanelBlock<Terms> w[n_units];
-    for (int u = 0; u < n_units; ++u) w[u].at = panel[u] + place * PanelBlock<Terms>::kBytes;
-    multiply_block(w, TileBlock<c>{tile + place * TileBlock<c>::kBytes}, minus_offset, partial);
-  });
+  add_up_eight(
+      Walk<8>(n_blocks).start, total, [&](std::int64_t place, auto& partial) GALLEY_INLINE {
+        PanelBlock<Terms> w[n_units];
+        for (int u = 0; u < n_units; ++u) w[u].at = panel[u] + place * PanelBlock<Terms>::kBytes;
+        multiply_block(w, TileBlock<c>{tile + place * TileBlock<c>::kBytes}, minus_offset, partial);
+      });
   for (int u = 0; u < n_units; ++u) {
     for (int t = 0; t < c; ++t) y[u][t].v = total[u][t];
   }
