@@ -14,18 +14,31 @@
 #include "kernels/float_elements.h"
 #include "kernels/float_panels.h"
 #include "kernels/flush_denormals.h"
+#include "kernels/read_ahead.h"
 #include "kernels/share.h"
 
 namespace galley::kernels {
 
-// Rows are worked on in groups of four.
-inline constexpr std::int64_t kFloatGroupRows = 4;
+// Rows are worked on in groups of four; but for one token only as many at once as make up a cache
+// line in a step of 16 elements. Memory is read faster from few places at a time.
+inline constexpr int kFloatGroupRows = 4;
+template <class Element>
+inline constexpr int kRowsForOneToken = sizeof(Element) == 4 ? 1 : 2;
 
 // Some rows of weights: the first, the bytes from one to the next, how many.
 struct WeightRows {
   const std::byte* first;
   std::int64_t stride;
   std::int64_t count;
+
+  GALLEY_INLINE WeightRows from(std::int64_t row) const {
+    return {first + row * stride, stride, count - row};
+  }
+};
+
+// For rows that are in the cache.
+struct NoReadAhead {
+  GALLEY_INLINE void read(std::int64_t /*n_bytes*/) {}
 };
 
 // Some rows of activations.
@@ -55,6 +68,7 @@ class FloatMatmul {
   }
 
   using Sums = typename Isa::Sums;  // the 16 partial sums of an output
+  static constexpr std::int64_t kTokens = Isa::kStreamTokens;
 
   explicit FloatMatmul(const MatmulArgs& args)
       : args_(args), row_bytes_(args.cols * kElementBytes<Element>) {}
@@ -62,13 +76,21 @@ class FloatMatmul {
   void run_part(Part part) const {
     const FloatRows x = activations();
     const Range rows = share(args_.rows, part);
+    ReadAhead ahead(args_.weights + rows.begin * row_bytes_, args_.weights + rows.end * row_bytes_,
+                    (kFloatGroupRows - 1) * row_bytes_);
     for (std::int64_t r = rows.begin; r < rows.end; r += kFloatGroupRows) {
       const std::int64_t n = rows.end - r < kFloatGroupRows ? rows.end - r : kFloatGroupRows;
       const WeightRows w = {args_.weights + r * row_bytes_, row_bytes_, n};
-      for (std::int64_t t = 0; t < x.count; t += kTileTokens) {
-        const std::int64_t c = x.count - t < kTileTokens ? x.count - t : kTileTokens;
-        Sums sums[kFloatGroupRows * kTileTokens] = {};
-        Isa::template multiply<Element>(w, {x.first + t * x.stride, x.stride, c}, args_.cols, sums);
+      for (std::int64_t t = 0; t < x.count; t += kTokens) {
+        const std::int64_t c = x.count - t < kTokens ? x.count - t : kTokens;
+        Sums sums[kFloatGroupRows * kTokens];
+        const FloatRows some = {x.first + t * x.stride, x.stride, c};
+        if (t == 0) {
+          Isa::template multiply<Element>(w, some, args_.cols, ahead, sums);
+        } else {
+          NoReadAhead here;
+          Isa::template multiply<Element>(w, some, args_.cols, here, sums);
+        }
         store(r, n, t, c, sums);
       }
     }

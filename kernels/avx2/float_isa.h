@@ -56,23 +56,20 @@ struct FloatIsa {
 
   static float total(const Sums& sums) { return avx2::total(sums.half); }
 
-  // sums[row * x.count + token] += products of n columns. The rows that follow in memory are
-  // fetched into the second-level cache: four of them may be more than the first holds.
-  template <class Element>
-  static void multiply(const WeightRows& w, const FloatRows& x, std::int64_t n, Sums* sums) {
-    if (x.count == 1) return multiply_tokens<Element, 1, 2>(w, x, 0, n, sums);
-    for (std::int64_t t = 0; t < x.count; t += 3) {
-      switch (x.count - t) {
-        case 1:
-          multiply_tokens<Element, 1, 1>(w, x, t, n, sums);
-          break;
-        case 2:
-          multiply_tokens<Element, 2, 1>(w, x, t, n, sums);
-          break;
-        default:
-          multiply_tokens<Element, 3, 1>(w, x, t, n, sums);
-          break;
-      }
+  // Tokens at once, at most.
+  static constexpr std::int64_t kStreamTokens = 3;
+
+  // sums[row * x.count + token] = products of n columns. `ahead` is told what is read.
+  template <class Element, class Ahead>
+  static void multiply(const WeightRows& w, const FloatRows& x, std::int64_t n, Ahead& ahead,
+                       Sums* sums) {
+    switch (x.count) {
+      case 1:
+        return multiply_tokens<Element, 1>(w, x, n, ahead, sums);
+      case 2:
+        return multiply_tokens<Element, 2>(w, x, n, ahead, sums);
+      default:
+        return multiply_tokens<Element, 3>(w, x, n, ahead, sums);
     }
   }
 
@@ -114,38 +111,41 @@ struct FloatIsa {
     return reinterpret_cast<const Element*>(w.first + r * w.stride);
   }
 
-  // Tokens t .. t + c - 1, n_halves of the partial sums at a time: four rows have 8 registers of
-  // sums for one token and both halves, 12 for three tokens and one.
-  template <class Element, int c, int n_halves>
-  static void multiply_tokens(const WeightRows& w, const FloatRows& x, std::int64_t t,
-                              std::int64_t n, Sums* sums) {
-    const FloatRows some = {x.first + t * x.stride, x.stride, x.count};
-    for (int half = 0; half < 2; half += n_halves) {
-      if (w.count == kFloatGroupRows) {
-        multiply_rows<Element, kFloatGroupRows, c, n_halves>(w, some, half, n, sums + t);
-        continue;
-      }
-      for (std::int64_t r = 0; r < w.count; ++r) {
-        const WeightRows one = {w.first + r * w.stride, w.stride, 1};
-        multiply_rows<Element, 1, c, n_halves>(one, some, half, n, sums + r * x.count + t);
-      }
+  template <class Element, int c, class Ahead>
+  static void multiply_tokens(const WeightRows& w, const FloatRows& x, std::int64_t n, Ahead& ahead,
+                              Sums* sums) {
+    constexpr int n_at_once = c == 1 ? kRowsForOneToken<Element> : kFloatGroupRows;
+    std::int64_t r = 0;
+    for (; r + n_at_once <= w.count; r += n_at_once) {
+      multiply_rows<Element, n_at_once, c>(w.from(r), x, n, ahead, sums + r * c);
+    }
+    for (; r < w.count; ++r) multiply_rows<Element, 1, c>(w.from(r), x, n, ahead, sums + r * c);
+  }
+
+  // One token: all partial sums at once, so that the rows are read once. More: one half of them
+  // after the other, so that four rows and three tokens have 12 registers of sums, 1 of weights and
+  // 3 of activations.
+  template <class Element, int n_rows, int c, class Ahead>
+  static void multiply_rows(const WeightRows& w, const FloatRows& x, std::int64_t n, Ahead& ahead,
+                            Sums* sums) {
+    if constexpr (c == 1) {
+      multiply_halves<Element, n_rows, c, 2>(w, x, 0, n, ahead, sums);
+    } else {
+      NoReadAhead here;
+      multiply_halves<Element, n_rows, c, 1>(w, x, 0, n, ahead, sums);
+      multiply_halves<Element, n_rows, c, 1>(w, x, 1, n, here, sums);
     }
   }
 
-  template <class Element, int n_rows, int c, int n_halves>
-  static void multiply_rows(const WeightRows& w, const FloatRows& x, int half, std::int64_t n,
-                            Sums* sums) {
+  // n_halves of the partial sums, from `half` on.
+  template <class Element, int n_rows, int c, int n_halves, class Ahead>
+  static void multiply_halves(const WeightRows& w, const FloatRows& x, int half, std::int64_t n,
+                              Ahead& ahead, Sums* sums) {
     constexpr int kColumns = kElementColumns<Element>;
     __m256 p[n_rows][c][n_halves] = {};
     const std::int64_t n_whole = n / (16 * kColumns) * 16;
     for (std::int64_t i = 0; i < n_whole; i += 16) {
-      if constexpr (n_halves == 2) {
-        for (int r = 0; r < n_rows; ++r) {
-          __builtin_prefetch(
-              w.first + (r + n_rows) * w.stride + i * static_cast<std::int64_t>(sizeof(Element)), 0,
-              2);
-        }
-      }
+      ahead.read(16 * n_rows * static_cast<std::int64_t>(sizeof(Element)));
       unroll<kColumns * n_halves>([&](auto step) GALLEY_INLINE {
         constexpr int k = decltype(step)::value / n_halves;
         constexpr int h = decltype(step)::value % n_halves;
@@ -162,11 +162,12 @@ struct FloatIsa {
         }
       });
     }
+    ahead.read(n_rows * (n - n_whole * kColumns) * kElementBytes<Element>);
     for (int r = 0; r < n_rows; ++r) {
       for (int t = 0; t < c; ++t) {
         for (int h = 0; h < n_halves; ++h) {
           const int at = 8 * (half + h);
-          sums[r * x.count + t].half[half + h] =
+          sums[r * c + t].half[half + h] =
               add_rest(weights<Element>(w, r) + n_whole + at,
                        x.first + t * x.stride + kColumns * n_whole + at,
                        n - (n_whole + at) * kColumns, p[r][t][h]);

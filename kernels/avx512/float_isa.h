@@ -67,19 +67,21 @@ struct FloatIsa {
 
   static float total(__m512 sums) { return avx512::total(sums); }
 
-  // sums[row * x.count + token] += products of n columns. The rows that follow in memory are
-  // fetched into the second-level cache: four of them may be more than the first holds.
-  template <class Element>
-  static void multiply(const WeightRows& w, const FloatRows& x, std::int64_t n, __m512* sums) {
+  // Tokens at once, at most.
+  static constexpr std::int64_t kStreamTokens = kTileTokens;
+
+  // sums[row * x.count + token] = products of n columns. `ahead` is told what is read.
+  template <class Element, class Ahead>
+  static void multiply(const WeightRows& w, const FloatRows& x, std::int64_t n, Ahead& ahead,
+                       __m512* sums) {
     for_n_tokens(x.count, [&](auto count) {
       constexpr int c = decltype(count)::value;
-      if (w.count == kFloatGroupRows) {
-        return multiply_rows<Element, kFloatGroupRows, c>(w, x, n, sums);
+      constexpr int n_at_once = c == 1 ? kRowsForOneToken<Element> : kFloatGroupRows;
+      std::int64_t r = 0;
+      for (; r + n_at_once <= w.count; r += n_at_once) {
+        multiply_rows<Element, n_at_once, c>(w.from(r), x, n, ahead, sums + r * c);
       }
-      for (std::int64_t r = 0; r < w.count; ++r) {
-        const WeightRows one = {w.first + r * w.stride, w.stride, 1};
-        multiply_rows<Element, 1, c>(one, x, n, sums + r * c);
-      }
+      for (; r < w.count; ++r) multiply_rows<Element, 1, c>(w.from(r), x, n, ahead, sums + r * c);
     });
   }
 
@@ -114,8 +116,9 @@ struct FloatIsa {
 
  private:
   // For 4 rows and 6 tokens: 24 registers of sums, 1 of weights, 6 of activations.
-  template <class Element, int n_rows, int c>
-  static void multiply_rows(const WeightRows& w, const FloatRows& x, std::int64_t n, __m512* sums) {
+  template <class Element, int n_rows, int c, class Ahead>
+  static void multiply_rows(const WeightRows& w, const FloatRows& x, std::int64_t n, Ahead& ahead,
+                            __m512* sums) {
     constexpr int kColumns = kElementColumns<Element>;
     const auto weights = [&w](int r) {
       return reinterpret_cast<const Element*>(w.first + r * w.stride);
@@ -123,11 +126,7 @@ struct FloatIsa {
     __m512 p[n_rows][c] = {};
     const std::int64_t n_whole = n / (16 * kColumns) * 16;
     for (std::int64_t i = 0; i < n_whole; i += 16) {
-      for (int r = 0; r < n_rows; ++r) {
-        __builtin_prefetch(
-            w.first + (r + n_rows) * w.stride + i * static_cast<std::int64_t>(sizeof(Element)), 0,
-            2);
-      }
+      ahead.read(16 * n_rows * static_cast<std::int64_t>(sizeof(Element)));
       unroll<kColumns>([&](auto column) GALLEY_INLINE {
         constexpr int k = decltype(column)::value;
         __m512 activations[c];
@@ -142,6 +141,7 @@ struct FloatIsa {
       });
     }
     const std::int64_t rest = n - n_whole * kColumns;
+    ahead.read(n_rows * rest * kElementBytes<Element>);
     for (int r = 0; r < n_rows; ++r) {
       for (int t = 0; t < c; ++t) {
         const float* activations = x.first + t * x.stride + kColumns * n_whole;
