@@ -37,6 +37,12 @@ TEST(Dispatch, TheBestComesFirstAndScalarIsAlwaysThere) {
   for (std::size_t i = 1; i < isas.size(); ++i) EXPECT_GT(isas[i - 1], isas[i]);
 }
 
+// A CPU that has the dot product of BF16 and makes it differently would be news.
+TEST(Dispatch, TheDotProductOfBf16IsTheSpecifiedOne) {
+  if (!cpu_features().avx512bf16) GTEST_SKIP() << "this CPU has no AVX512-BF16";
+  EXPECT_EQ(available_isas().front(), Isa::kAvx512Bf16);
+}
+
 // That a table holds the functions of its own instruction set, every one of them.
 TEST(Dispatch, TablesHoldTheirOwnKernels) {
   for (const Isa isa : available_isas()) {

@@ -43,12 +43,11 @@ bool same_bits(const std::vector<float>& a, const std::vector<float>& b) {
   return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size() * sizeof(float)) == 0;
 }
 
-class EveryType : public testing::TestWithParam<DType> {};
-
-TEST_P(EveryType, SameBitsAtAnyThreadsBatchAndInstructionSet) {
-  const TinyFile file({.type = GetParam()});
+void expect_same_bits_everywhere(const TinyLlama& shape) {
+  const TinyFile file(shape);
   const auto model = file.open();
-  const std::vector<TokenId> ids = some_tokens(24);
+  // Enough that products of all kinds with many tokens are among them.
+  const std::vector<TokenId> ids = some_tokens(40);
   std::vector<float> expected;
   for (const kernels::Isa isa : kernels::available_isas()) {
     kernels::select_isa(isa);
@@ -62,6 +61,17 @@ TEST_P(EveryType, SameBitsAtAnyThreadsBatchAndInstructionSet) {
   }
   for (float x : expected) ASSERT_TRUE(std::isfinite(x));
   kernels::select_isa(kernels::available_isas().front());
+}
+
+class EveryType : public testing::TestWithParam<DType> {};
+
+TEST_P(EveryType, SameBitsAtAnyThreadsBatchAndInstructionSet) {
+  expect_same_bits_everywhere({.type = GetParam()});
+}
+
+// Large enough that their input is rounded to BF16, too.
+TEST(Session, LargeBf16MatricesGiveTheSameBitsEverywhere) {
+  expect_same_bits_everywhere({.type = DType::kBF16, .n_layers = 1, .ffn_width = 1280});
 }
 
 INSTANTIATE_TEST_SUITE_P(Types, EveryType,
