@@ -226,7 +226,7 @@ Action set_up_bench(CommandLine& line) {
   line.integer("-b,--batch-size", o->n_batch, "prompt tokens that go through the model at once");
   line.integer("-r,--repetitions", o->repetitions, "runs of each test");
   line.text("--kv-type", o->kv_type, "TYPE", "how keys and values are kept: f32, f16, q8_0");
-  line.text("--isa", o->isa, "ISA", "instruction set: scalar, avx2, avxvnni, avx512");
+  line.text("--isa", o->isa, "ISA", "instruction set: scalar, avx2, avxvnni, avx512, avx512bf16");
   line.text("-o,--output", o->output, "FORMAT", "md, csv, json or jsonl");
   line.flag("--json", o->json, "the same as -o json");
   line.flag("--ops", o->ops, "how the time is spread over the ops, instead of the table");

@@ -105,8 +105,7 @@ void ContextOptions::add_to(CommandLine& line, const std::string& context_help) 
   line.text("--kv-type", kv_type, "TYPE",
             "how keys and values are kept: f32, f16, q8_0;\nf32 for small models and f16 for "
             "others if not given");
-  line.text("--isa", isa, "ISA",
-            "instruction set: scalar, avx2, avxvnni, avx512; the best one if not given");
+  line.text("--isa", isa, "ISA", "scalar, avx2, avxvnni, avx512, avx512bf16; else the best one");
 }
 
 SessionOptions ContextOptions::session_options() const {
