@@ -43,7 +43,7 @@ void grid_matmul(const MatmulArgs& args, Part part) {
     some.rows = args.rows - row < kGridRows ? args.rows - row : kGridRows;
     some.weights = reinterpret_cast<const std::byte*>(looked_up);
     some.y = args.y + row;
-    look_up_rows(args.type, args.weights + row * row_bytes, some.rows, args.cols, looked_up);
+    avx2::look_up_rows(args.type, args.weights + row * row_bytes, some.rows, args.cols, looked_up);
     quantized_matmul<BlockIsa, RowIsa, BlockGrid>(some, {0, 1});
   }
 }

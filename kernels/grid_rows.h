@@ -1,8 +1,8 @@
 // Weights with codebooks (IQ1, IQ2, IQ3) as rows of plain 8-bit blocks.
 //
 // Where it sits: a look-up in a codebook does not go well with one row per vector lane. So the
-// AVX2 and AVX-512 matmuls let some rows be looked up first (grid_matmul.h), here, and then treat
-// them as any other type. Plain declarations only.
+// vector matmuls let some rows be looked up first (grid_matmul.h; avx2/grid_rows.cpp does it for
+// all of them), and then treat them as any other type. Plain declarations only.
 #pragma once
 
 #include <cstddef>
@@ -21,6 +21,18 @@ struct BlockGrid {
 };
 static_assert(sizeof(BlockGrid) == 276);
 
+// The codebooks of tensor/grids.h, eight levels (IQ3: four) in the bytes of an entry, the first
+// weight's lowest.
+struct Codebooks {
+  std::uint64_t iq2_xxs[256], iq2_xs[512], iq2_s[1024];
+  std::uint32_t iq3_xxs[256], iq3_s[512];
+  std::uint64_t iq1[2048];         // 64 + 8 times the level -1, 0 or 1
+  std::uint64_t seven_signs[128];  // what seven bits stand for: 255 in the bytes that are negative
+};
+
+// Made at the first call. Throws nothing.
+const Codebooks& codebooks();
+
 // Rows that are looked up at once.
 inline constexpr std::int64_t kGridRows = 32;
 
@@ -30,9 +42,11 @@ bool has_grid(DType type);
 // Bytes of a row of `type`. REQUIRES: has_grid(type); cols a multiple of 256.
 std::int64_t grid_row_bytes(DType type, std::int64_t cols);
 
+namespace avx2 {
 // Looks up n_rows rows of `type`, [n_rows, cols], into `out`, [n_rows, cols / 256].
 // REQUIRES: has_grid(type); cols a multiple of 256.
 void look_up_rows(DType type, const std::byte* rows, std::int64_t n_rows, std::int64_t cols,
                   BlockGrid* out);
+}  // namespace avx2
 
 }  // namespace galley::kernels
