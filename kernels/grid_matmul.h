@@ -1,8 +1,8 @@
 // Products with weights that have codebooks: some rows are looked up, then multiplied.
 //
-// Where it sits: the vector matmuls call this for the types of grid_rows.h. Looking
-// up costs far more than multiplying with one token, so decoding is bound by it, not by memory;
-// in prefill it is done once for all tokens.
+// Where it sits: the vector matmuls call this for the types of grid_rows.h. Looking up costs
+// more than multiplying with one token, so decoding is bound by it, not by memory; in prefill it is
+// done once for all tokens.
 #pragma once
 
 #include "kernels/grid_rows.h"
@@ -30,10 +30,12 @@ GALLEY_INLINE inline void unpack_group(const BlockGrid* /*type*/, const std::byt
   });
 }
 
-// args.scratch begins with the panels of BlockMatmul; behind them the rows looked up
+// One token: rows are looked up in registers, on the way. More: in chunks, which are then products
+// of BlockGrid; args.scratch begins with the panels of BlockMatmul; behind them the rows looked up
 // (matmul_scratch_bytes).
-template <class BlockIsa, class RowIsa>
+template <class BlockIsa, class RowIsa, class Block>
 void grid_matmul(const MatmulArgs& args, Part part) {
+  if (args.tokens == 1) return RowMatmul<RowIsa, Block>::run(args, part);
   auto* looked_up = reinterpret_cast<BlockGrid*>(args.scratch + panel_bytes(args.cols));
   const std::int64_t row_bytes = grid_row_bytes(args.type, args.cols);
   const Range chunks = share((args.rows + kGridRows - 1) / kGridRows, part);

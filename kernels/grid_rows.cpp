@@ -41,10 +41,7 @@ Codebooks make_codebooks() {
 
 }  // namespace
 
-const Codebooks& codebooks() {
-  static const Codebooks all = make_codebooks();
-  return all;
-}
+const Codebooks kCodebooks = make_codebooks();
 
 bool has_grid(DType type) {
   switch (type) {

@@ -30,8 +30,8 @@ struct Codebooks {
   std::uint64_t seven_signs[128];  // what seven bits stand for: 255 in the bytes that are negative
 };
 
-// Made at the first call. Throws nothing.
-const Codebooks& codebooks();
+// Made from constants before main() begins.
+extern const Codebooks kCodebooks;
 
 // Rows that are looked up at once.
 inline constexpr std::int64_t kGridRows = 32;

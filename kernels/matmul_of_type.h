@@ -50,13 +50,19 @@ void matmul_of_type(const MatmulArgs& args, Part part,
     case DType::kBF16:
       return matmul_float(args, part);
     case DType::kIQ2_XXS:
+      return grid_matmul<BlockIsa, RowIsa, BlockIQ2_XXS>(args, part);
     case DType::kIQ2_XS:
+      return grid_matmul<BlockIsa, RowIsa, BlockIQ2_XS>(args, part);
     case DType::kIQ2_S:
+      return grid_matmul<BlockIsa, RowIsa, BlockIQ2_S>(args, part);
     case DType::kIQ3_XXS:
+      return grid_matmul<BlockIsa, RowIsa, BlockIQ3_XXS>(args, part);
     case DType::kIQ3_S:
+      return grid_matmul<BlockIsa, RowIsa, BlockIQ3_S>(args, part);
     case DType::kIQ1_S:
+      return grid_matmul<BlockIsa, RowIsa, BlockIQ1_S>(args, part);
     case DType::kIQ1_M:
-      return grid_matmul<BlockIsa, RowIsa>(args, part);
+      return grid_matmul<BlockIsa, RowIsa, BlockIQ1_M>(args, part);
     default:
       no_matmul_for(args.type);
   }

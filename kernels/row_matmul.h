@@ -16,6 +16,7 @@
 #include "kernels/args.h"
 #include "kernels/read_ahead.h"
 #include "kernels/row_unpack256.h"
+#include "kernels/row_unpack_grid.h"
 #include "kernels/share.h"
 #include "kernels/token_groups.h"
 #include "kernels/weight_traits.h"

@@ -9,6 +9,7 @@
 
 #include "kernels/grid_rows.h"
 #include "tensor/blocks.h"
+#include "tensor/blocks_grid.h"
 
 namespace galley::kernels {
 
@@ -63,8 +64,23 @@ template <>
 struct WeightTraits<BlockTQ1_0> : Codes<2, 1, 0, false> {};
 template <>
 struct WeightTraits<BlockTQ2_0> : Codes<2, 1, 0, false> {};
+// Codebook types as they are looked up.
 template <>
 struct WeightTraits<BlockGrid> : Codes<7, 64, 0, true> {};
+template <>
+struct WeightTraits<BlockIQ2_XXS> : WeightTraits<BlockGrid> {};
+template <>
+struct WeightTraits<BlockIQ2_XS> : WeightTraits<BlockGrid> {};
+template <>
+struct WeightTraits<BlockIQ2_S> : WeightTraits<BlockGrid> {};
+template <>
+struct WeightTraits<BlockIQ3_XXS> : WeightTraits<BlockGrid> {};
+template <>
+struct WeightTraits<BlockIQ3_S> : WeightTraits<BlockGrid> {};
+template <>
+struct WeightTraits<BlockIQ1_S> : WeightTraits<BlockGrid> {};
+template <>
+struct WeightTraits<BlockIQ1_M> : WeightTraits<BlockGrid> {};
 
 // Columns of a group: what is unpacked at once. One block of each of the eight partial sums.
 inline constexpr std::int64_t kGroupColumns = 256;

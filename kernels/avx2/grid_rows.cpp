@@ -65,50 +65,52 @@ float half(std::uint16_t bits) { return _cvtsh_ss(bits); }
 
 // ---- group g of a block, and the scale of a block ----
 
-void look_up_group(const Codebooks& books, const BlockIQ2_XXS& block, int g, BlockGrid& out) {
+void look_up_group(const BlockIQ2_XXS& block, int g, BlockGrid& out) {
   const std::uint8_t* entries = block.qs + 8 * g;
   const unsigned bits = dword(entries + 4);
-  const __m256i levels = four(books.iq2_xxs, [&](unsigned l) { return entries[l]; });
-  const __m256i minus = four(books.seven_signs, [&](unsigned l) { return bits >> (7 * l) & 127u; });
+  const __m256i levels = four(kCodebooks.iq2_xxs, [&](unsigned l) { return entries[l]; });
+  const __m256i minus =
+      four(kCodebooks.seven_signs, [&](unsigned l) { return bits >> (7 * l) & 127u; });
   put_codes(with_signs(levels, minus), g, out);
   put_scales(bits >> 28, bits >> 28, g, out);
 }
 float scale_of(const BlockIQ2_XXS& block) { return half(block.d) * 0.125f; }
 
-void look_up_group(const Codebooks& books, const BlockIQ2_XS& block, int g, BlockGrid& out) {
+void look_up_group(const BlockIQ2_XS& block, int g, BlockGrid& out) {
   const std::uint16_t* qs = block.qs + 4 * g;
-  const __m256i levels = four(books.iq2_xs, [&](unsigned l) { return qs[l] & 511u; });
-  const __m256i minus = four(books.seven_signs, [&](unsigned l) { return qs[l] >> 9; });
+  const __m256i levels = four(kCodebooks.iq2_xs, [&](unsigned l) { return qs[l] & 511u; });
+  const __m256i minus = four(kCodebooks.seven_signs, [&](unsigned l) { return qs[l] >> 9; });
   put_codes(with_signs(levels, minus), g, out);
   put_scales(block.scales[g], block.scales[g] >> 4, g, out);
 }
 float scale_of(const BlockIQ2_XS& block) { return half(block.d) * 0.125f; }
 
-void look_up_group(const Codebooks& books, const BlockIQ2_S& block, int g, BlockGrid& out) {
+void look_up_group(const BlockIQ2_S& block, int g, BlockGrid& out) {
   const std::uint8_t* qs = block.qs + 4 * g;
   const unsigned upper = block.qh[g];
   const __m256i levels =
-      four(books.iq2_s, [&](unsigned l) { return qs[l] | (upper >> (2 * l) & 3u) << 8; });
+      four(kCodebooks.iq2_s, [&](unsigned l) { return qs[l] | (upper >> (2 * l) & 3u) << 8; });
   put_codes(with_signs(levels, signs_of(block.signs + 4 * g)), g, out);
   put_scales(block.scales[g], block.scales[g] >> 4, g, out);
 }
 float scale_of(const BlockIQ2_S& block) { return half(block.d) * 0.125f; }
 
-void look_up_group(const Codebooks& books, const BlockIQ3_XXS& block, int g, BlockGrid& out) {
+void look_up_group(const BlockIQ3_XXS& block, int g, BlockGrid& out) {
   const std::uint8_t* qs = block.qs + 8 * g;
   const unsigned bits = dword(block.signs + 4 * g);
-  const __m256i levels = eight(books.iq3_xxs, [&](unsigned m) { return qs[m]; });
-  const __m256i minus = four(books.seven_signs, [&](unsigned l) { return bits >> (7 * l) & 127u; });
+  const __m256i levels = eight(kCodebooks.iq3_xxs, [&](unsigned m) { return qs[m]; });
+  const __m256i minus =
+      four(kCodebooks.seven_signs, [&](unsigned l) { return bits >> (7 * l) & 127u; });
   put_codes(with_signs(levels, minus), g, out);
   put_scales(bits >> 28, bits >> 28, g, out);
 }
 float scale_of(const BlockIQ3_XXS& block) { return half(block.d) * 0.25f; }
 
-void look_up_group(const Codebooks& books, const BlockIQ3_S& block, int g, BlockGrid& out) {
+void look_up_group(const BlockIQ3_S& block, int g, BlockGrid& out) {
   const std::uint8_t* qs = block.qs + 8 * g;
   const unsigned upper = block.qh[g];
   const __m256i levels =
-      eight(books.iq3_s, [&](unsigned m) { return qs[m] | (upper >> m & 1u) << 8; });
+      eight(kCodebooks.iq3_s, [&](unsigned m) { return qs[m] | (upper >> m & 1u) << 8; });
   put_codes(with_signs(levels, signs_of(block.signs + 4 * g)), g, out);
   const unsigned scale = block.scales[g / 2] >> (4 * (g % 2));
   put_scales(scale, scale, g, out);
@@ -116,11 +118,11 @@ void look_up_group(const Codebooks& books, const BlockIQ3_S& block, int g, Block
 float scale_of(const BlockIQ3_S& block) { return half(block.d); }
 
 // An eighth is added to or, with bit 15, taken off all levels of the group.
-void look_up_group(const Codebooks& books, const BlockIQ1_S& block, int g, BlockGrid& out) {
+void look_up_group(const BlockIQ1_S& block, int g, BlockGrid& out) {
   const std::uint8_t* qs = block.qs + 4 * g;
   const unsigned bits = block.qh[g];
   const __m256i levels =
-      four(books.iq1, [&](unsigned l) { return qs[l] | (bits >> (3 * l) & 7u) << 8; });
+      four(kCodebooks.iq1, [&](unsigned l) { return qs[l] | (bits >> (3 * l) & 7u) << 8; });
   const __m256i eighth = _mm256_set1_epi8((bits & 0x8000u) != 0 ? -1 : 1);
   put_codes(_mm256_add_epi8(levels, eighth), g, out);
   put_scales(bits >> 12 & 7u, bits >> 12 & 7u, g, out);
@@ -128,11 +130,11 @@ void look_up_group(const Codebooks& books, const BlockIQ1_S& block, int g, Block
 float scale_of(const BlockIQ1_S& block) { return half(block.d) * 0.125f; }
 
 // Here each entry has a bit of its own for that.
-void look_up_group(const Codebooks& books, const BlockIQ1_M& block, int g, BlockGrid& out) {
+void look_up_group(const BlockIQ1_M& block, int g, BlockGrid& out) {
   const std::uint8_t* qs = block.qs + 4 * g;
   const unsigned nibbles = block.qh[2 * g] | static_cast<unsigned>(block.qh[2 * g + 1]) << 8;
   const __m256i levels =
-      four(books.iq1, [&](unsigned l) { return qs[l] | (nibbles >> (4 * l) & 7u) << 8; });
+      four(kCodebooks.iq1, [&](unsigned l) { return qs[l] | (nibbles >> (4 * l) & 7u) << 8; });
   const __m256i at = _mm256_setr_epi64x(8, 8 << 4, 8 << 8, 8 << 12);
   const __m256i bits = _mm256_and_si256(_mm256_set1_epi64x(static_cast<long long>(nibbles)), at);
   const __m256i eighth = _mm256_or_si256(_mm256_cmpeq_epi64(bits, at), _mm256_set1_epi8(1));
@@ -148,10 +150,9 @@ float scale_of(const BlockIQ1_M& block) {
 
 template <class Block>
 void look_up(const std::byte* rows, std::int64_t n_blocks, BlockGrid* out) {
-  const Codebooks& books = codebooks();
   const auto* blocks = reinterpret_cast<const Block*>(rows);
   for (std::int64_t b = 0; b < n_blocks; ++b) {
-    for (int g = 0; g < 8; ++g) look_up_group(books, blocks[b], g, out[b]);
+    for (int g = 0; g < 8; ++g) look_up_group(blocks[b], g, out[b]);
     out[b].d = scale_of(blocks[b]);
   }
 }

@@ -51,6 +51,30 @@ struct DwordLanes {
   static void load_two_halves(const std::byte* at, std::int64_t stride, FloatLanes (&out)[2]);
   // The float at `at`, in all lanes of its row.
   static FloatLanes load_float(const std::byte* at, std::int64_t stride);
+  // What functions give: eight(row, odd, i), eight bytes, the i-th of the even or the odd block of
+  // a pair; 64 + bytes, or 64 - bytes for each bit of sixteen(row, odd); and number(row, lane).
+  template <class Eight>
+  GALLEY_INLINE static DwordLanes of_eights(const Eight& eight) {
+    const auto at = [&](int row, int odd, int i)
+                        GALLEY_INLINE { return static_cast<long long>(eight(row, odd, i)); };
+    return {_mm512_set_epi64(at(1, 1, 1), at(1, 1, 0), at(1, 0, 1), at(1, 0, 0),  //
+                             at(0, 1, 1), at(0, 1, 0), at(0, 0, 1), at(0, 0, 0))};
+  }
+  template <class Sixteen>
+  GALLEY_INLINE static DwordLanes with_signs(DwordLanes bytes, const Sixteen& sixteen) {
+    const auto two = [&](int row) GALLEY_INLINE { return sixteen(row, 0) | sixteen(row, 1) << 16; };
+    const __mmask64 minus = two(0) | std::uint64_t{two(1)} << 32;
+    const __m512i zero = _mm512_set1_epi8(64);
+    return {_mm512_mask_sub_epi8(_mm512_add_epi8(zero, bytes.v), minus, zero, bytes.v)};
+  }
+  template <class Number>
+  GALLEY_INLINE static DwordLanes of_ints(const Number& number) {
+    const auto eight = [&](int row) GALLEY_INLINE {
+      return _mm256_setr_epi32(number(row, 0), number(row, 1), number(row, 2), number(row, 3),
+                               number(row, 4), number(row, 5), number(row, 6), number(row, 7));
+    };
+    return {_mm512_inserti64x4(_mm512_castsi256_si512(eight(0)), eight(1), 1)};
+  }
   // Constants: of the eight blocks, or of the 32 bytes in eight lanes.
   static DwordLanes of_blocks(const std::int32_t (&eight)[8]) { return repeat(eight); }
   static DwordLanes of_bytes(const std::int8_t (&bytes)[32]) { return repeat(bytes); }
@@ -106,6 +130,11 @@ inline DwordLanes shuffle_bytes(DwordLanes a, DwordLanes index) {
 inline DwordLanes add_where(DwordLanes codes, DwordLanes a, DwordLanes bit, DwordLanes value) {
   const __mmask64 has = _mm512_test_epi8_mask(a.v, bit.v);
   return {_mm512_mask_add_epi8(codes.v, has, codes.v, value.v)};
+}
+// 64 + bytes, or 64 - bytes where the byte of `minus` is 255.
+inline DwordLanes with_signs(DwordLanes bytes, DwordLanes minus) {
+  const __m512i negated = _mm512_sub_epi8(_mm512_xor_si512(bytes.v, minus.v), minus.v);
+  return {_mm512_add_epi8(_mm512_set1_epi8(64), negated)};
 }
 // The same bits as a float.
 inline FloatLanes as_floats(DwordLanes a) { return {_mm512_castsi512_ps(a.v)}; }
