@@ -123,7 +123,7 @@ class FloatPanels {
     }
   }
 
-  // kLanes words of n_columns columns in all, or of the n there are; the rest is zero.
+  // kLanes words, or as many as hold the n columns that are left; the rest is zero.
   GALLEY_INLINE static void copy_words(const std::byte* from, std::int64_t n, float* words) {
     if (n >= kLanes * kWordColumns) {
       __builtin_memcpy(words, from, 4 * kLanes);
@@ -213,8 +213,7 @@ class FloatPanels {
               constexpr int c = decltype(token)::value;
               const Register activation = Isa::broadcast(x + place * kTokens + c);
               for (int u = 0; u < n_units; ++u) {
-                partial[u][c] =
-                    Isa::template multiply_add<Element>(w[u], activation, partial[u][c]);
+                partial[u][c] = Isa::multiply_add(w[u], activation, partial[u][c]);
               }
             });
           }

@@ -87,7 +87,6 @@ struct FloatIsa {
   }
   GALLEY_INLINE static __m256 load(const float* at) { return _mm256_load_ps(at); }
   GALLEY_INLINE static __m256 broadcast(const float* at) { return _mm256_broadcast_ss(at); }
-  template <class Element>
   GALLEY_INLINE static __m256 multiply_add(__m256 w, __m256 x, __m256 sum) {
     return _mm256_fmadd_ps(w, x, sum);
   }

@@ -99,7 +99,6 @@ struct FloatIsa {
   }
   GALLEY_INLINE static __m512 load(const float* at) { return _mm512_load_ps(at); }
   GALLEY_INLINE static __m512 broadcast(const float* at) { return _mm512_set1_ps(*at); }
-  template <class Element>
   GALLEY_INLINE static __m512 multiply_add(__m512 w, __m512 x, __m512 sum) {
     return _mm512_fmadd_ps(w, x, sum);
   }

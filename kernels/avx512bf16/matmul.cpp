@@ -14,7 +14,6 @@ struct PairIsa : avx512::FloatIsa {
   static constexpr bool kMultipliesPairs = true;
 
   // sum + w's odd column * x's, rounded, + the same of the even columns, rounded.
-  template <class Element>
   GALLEY_INLINE static __m512 multiply_add(__m512 w, __m512 x, __m512 sum) {
     __asm__("vdpbf16ps %2, %1, %0" : "+v"(sum) : "v"(w), "v"(x));
     return sum;
