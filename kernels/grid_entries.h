@@ -51,7 +51,7 @@ GALLEY_INLINE inline int scale(const BlockIQ2_XS& block, int g, int half) {
 }
 
 GALLEY_INLINE inline std::uint64_t entry(const BlockIQ2_S& block, int g, int l) {
-  return kCodebooks.iq2_s[block.qs[4 * g + l] | (block.qh[g] >> (2 * l) & 3u) << 8];
+  return kCodebooks.iq2_s[block.qs[4 * g + l] | (block.qh[g] << (8 - 2 * l) & 0x300u)];
 }
 GALLEY_INLINE inline std::uint32_t signs(const BlockIQ2_S& block, int g) {
   return dword_at(block.signs + 4 * g);
@@ -75,9 +75,9 @@ GALLEY_INLINE inline int scale(const BlockIQ3_XXS& block, int g, int /*half*/) {
 
 GALLEY_INLINE inline std::uint64_t entry(const BlockIQ3_S& block, int g, int l) {
   const std::uint8_t* qs = block.qs + 8 * g + 2 * l;
-  const unsigned upper = block.qh[g] >> (2 * l);
-  return kCodebooks.iq3_s[qs[0] | (upper & 1u) << 8] |
-         std::uint64_t{kCodebooks.iq3_s[qs[1] | (upper & 2u) << 7]} << 32;
+  const unsigned upper = block.qh[g];
+  return kCodebooks.iq3_s[qs[0] | (upper << (8 - 2 * l) & 0x100u)] |
+         std::uint64_t{kCodebooks.iq3_s[qs[1] | (upper << (7 - 2 * l) & 0x100u)]} << 32;
 }
 GALLEY_INLINE inline std::uint32_t signs(const BlockIQ3_S& block, int g) {
   return dword_at(block.signs + 4 * g);
@@ -95,15 +95,15 @@ GALLEY_INLINE inline std::uint64_t iq1_codes(unsigned number, bool is_minus) {
 
 GALLEY_INLINE inline std::uint64_t entry(const BlockIQ1_S& block, int g, int l) {
   const unsigned bits = block.qh[g];
-  return iq1_codes(block.qs[4 * g + l] | (bits >> (3 * l) & 7u) << 8, (bits >> 15) != 0);
+  return iq1_codes(block.qs[4 * g + l] | (bits << 8 >> (3 * l) & 0x700u), (bits >> 15) != 0);
 }
 GALLEY_INLINE inline int scale(const BlockIQ1_S& block, int g, int /*half*/) {
   return block.qh[g] >> 12 & 7;
 }
 
 GALLEY_INLINE inline std::uint64_t entry(const BlockIQ1_M& block, int g, int l) {
-  const unsigned nibble = block.qh[2 * g + l / 2] >> (4 * (l % 2));
-  return iq1_codes(block.qs[4 * g + l] | (nibble & 7u) << 8, (nibble & 8u) != 0);
+  const unsigned nibble = block.qh[2 * g + l / 2] << 8 >> (4 * (l % 2));  // in bits 8 to 11
+  return iq1_codes(block.qs[4 * g + l] | (nibble & 0x700u), (nibble & 0x800u) != 0);
 }
 GALLEY_INLINE inline int scale(const BlockIQ1_M& block, int g, int half) {
   return block.scales[g / 2] >> (6 * (g % 2) + 3 * half) & 7;
