@@ -20,8 +20,10 @@
 namespace galley::kernels {
 
 // Rows are worked on in groups of four; but for one token only as many at once as make up a cache
-// line in a step of 16 elements. Memory is read faster from few places at a time.
+// line in a step of 16 elements, unless they are short. Memory is read faster from few places at a
+// time, sums of short rows are made faster side by side.
 inline constexpr int kFloatGroupRows = 4;
+inline constexpr std::int64_t kShortFloatRow = 512;  // columns
 template <class Element>
 inline constexpr int kRowsForOneToken = sizeof(Element) == 4 ? 1 : 2;
 

@@ -115,6 +115,9 @@ struct FloatIsa {
                               Sums* sums) {
     constexpr int n_at_once = c == 1 ? kRowsForOneToken<Element> : kFloatGroupRows;
     std::int64_t r = 0;
+    if (w.count == kFloatGroupRows && n <= kShortFloatRow) {
+      return multiply_rows<Element, kFloatGroupRows, c>(w, x, n, ahead, sums);
+    }
     for (; r + n_at_once <= w.count; r += n_at_once) {
       multiply_rows<Element, n_at_once, c>(w.from(r), x, n, ahead, sums + r * c);
     }
