@@ -15,11 +15,10 @@
 namespace galley::kernels {
 
 // Of each type, for a block of 32 columns (g of eight):
-//   entry(block, g, l)  eight weights: their levels, a byte each, for l in 0 .. 3; of IQ1
-//                              their codes
-//   minus(block, g, l)   255 in the bytes of those that are negative, or
-//   signs(block, g)      a bit for each of the 32 weights that is negative (IQ1 has neither)
-//   scale(block, g, half)      what odd() makes the scale of half of the block
+//   entry(block, g, l)     eight weights, l in 0 .. 3: their levels, a byte each; of IQ1 their codes
+//   minus(block, g, l)     255 in the bytes of those that are negative, or
+//   signs(block, g)        a bit for each of the 32 weights that is negative (IQ1 has neither)
+//   scale(block, g, half)  n, where half of the block is scaled by 2 n + 1
 // The codes are 64 + level or 64 - level.
 
 GALLEY_INLINE inline std::uint32_t dword_at(const std::uint8_t* bytes) {

@@ -1,6 +1,7 @@
 // The order in which the products of a panel with a tile of tokens are added up.
 //
-// Where it sits: panel_products.cpp of each vector instruction set. Nothing here throws.
+// Where it sits: panel_products.cpp of each vector instruction set and float_panels.h; block_walk
+// (quantized_rows.h) is made of it. Nothing here throws.
 #pragma once
 
 #include <cstdint>

@@ -3,17 +3,15 @@
 #include <string>
 
 #include "kernels/kernels.h"
+#include "kernels/panel_walk.h"
 #include "tensor/error.h"
 
 namespace galley::kernels {
 
 BlockWalk block_walk(std::int64_t n_blocks) {
+  const Walk<8> turns(n_blocks);
   BlockWalk walk{};
-  std::int64_t place = 0;
-  for (const int i : {0, 4, 2, 6, 1, 5, 3, 7}) {
-    walk.start[i] = place;
-    place += (n_blocks - i + 7) / 8;
-  }
+  for (int turn = 0; turn < 8; ++turn) walk.start[partial_of_turn<8>(turn)] = turns.start[turn];
   return walk;
 }
 

@@ -20,11 +20,14 @@ const kernels::KernelTable& scalar() { return kernels::table(Isa::kScalar); }
 TEST(MatmulExact, ScalarIsWithinTheBound) {
   Random random(21);
   for (const DType type : kMatmulTypes) {
-    const Weights w = random_weights(type, kRows, columns(type), random);
+    Weights w = random_weights(type, kRows, columns(type), random);
     const std::vector<float> x = random.floats(kTokens * w.cols, 3.0f);
-    const ExactProducts exact = exact_products(w, x, kTokens);
-    EXPECT_TRUE(within(exact.y, exact.bounds, run_matmul(scalar(), w, x, kTokens)))
-        << dtype_info(type).name;
+    for (const bool rounds : roundings(type)) {
+      w.rounds_to_bf16 = rounds;
+      const ExactProducts exact = exact_products(w, x, kTokens);
+      EXPECT_TRUE(within(exact.y, exact.bounds, run_matmul(scalar(), w, x, kTokens)))
+          << dtype_info(type).name << (rounds ? ", input rounded to BF16" : "");
+    }
   }
 }
 
