@@ -64,8 +64,12 @@ class TileAttention {
 
   void run(const Tile& tile) {
     start(tile);
-    const std::int64_t first = *std::min_element(begin_, begin_ + tile.n_rows());
-    const std::int64_t last = *std::max_element(end_, end_ + tile.n_rows());
+    const auto [first_begin, last_begin] = std::minmax_element(begin_, begin_ + tile.n_rows());
+    const auto [first_end, last_end] = std::minmax_element(end_, end_ + tile.n_rows());
+    const std::int64_t first = *first_begin;
+    const std::int64_t last = *last_end;
+    all_see_ = {*last_begin, *first_end};
+    was_whole_ = false;
     for (std::int64_t base = first / kAttentionBlock * kAttentionBlock; base < last;
          base += kAttentionBlock) {
       // All rows meet the keys, then all meet the values: either fits the first-level cache.
@@ -94,7 +98,9 @@ class TileAttention {
       float* q_row = scratch_ + layout_.q + i * layout_.k_columns;
       std::copy_n(q, args_.k.head_size, q_row);
       std::fill(q_row + args_.k.head_size, q_row + layout_.k_columns, 0.0f);
-      if (args_.k.type == DType::kQ8_0) quantize(q, i);
+      if (args_.k.type == DType::kQ8_0) {
+        inner_.round_query(q, args_.k.head_size, quantized_row(i));
+      }
       scratch_[layout_.m + i] =
           args_.sinks ? args_.sinks[head] : -std::numeric_limits<float>::infinity();
       scratch_[layout_.l + i] = args_.sinks ? 1.0f : 0.0f;
@@ -102,20 +108,15 @@ class TileAttention {
     std::fill_n(scratch_ + layout_.o, tile.n_rows() * layout_.v_columns, 0.0f);
   }
 
-  void quantize(const float* q, std::int64_t row) const {
-    QuantizeRowsArgs rounding;
-    rounding.x = q;
-    rounding.tokens = 1;
-    rounding.cols = args_.k.head_size;
-    rounding.out = {quantized_row(row), 1};
-    inner_.quantize_rows(rounding, Part{});
-  }
   std::byte* quantized_row(std::int64_t row) const {
     return args_.scratch + 4 * layout_.q8 + row * layout_.quantized_row_bytes();
   }
 
   // Sets the groups of rows that see anything of the block from position `base` on.
   void look_at_block(const Tile& tile, std::int64_t base) {
+    const bool is_whole = all_see_.begin <= base && base + kAttentionBlock <= all_see_.end;
+    if (is_whole && was_whole_) return;  // as the block before
+    was_whole_ = is_whole;
     groups_end_ = groups_;
     int count = 0;
     for (std::int64_t row = 0; row < tile.n_rows(); row += count) {
@@ -161,7 +162,7 @@ class TileAttention {
   }
 
   // The values of the same. Floats are used where they are, halves too if there are few rows, both
-  // in whole steps of columns; the rest is loaded as floats.
+  // in whole steps of columns; Q8_0 is loaded as pairs, the rest as floats.
   AttentionBlock load_values(const Tile& tile, std::int64_t base, std::int64_t first,
                              std::int64_t last) {
     const KvTensor& kv = args_.v;
@@ -175,6 +176,10 @@ class TileAttention {
     const std::int64_t begin = place_in_block(first, base);
     const std::int64_t end = place_in_block(last, base);
     float* out = scratch_ + layout_.block;
+    if (kv.type == DType::kQ8_0) {
+      inner_.load_paired(kv, rows, begin, end, columns, out);
+      return {reinterpret_cast<const std::byte*>(out), kv.type, &ahead_};
+    }
     inner_.load(kv, rows + begin * kv.row_bytes, end - begin, out + begin * columns, columns);
     return {reinterpret_cast<const std::byte*>(out), DType::kF32, &ahead_};
   }
@@ -223,6 +228,8 @@ class TileAttention {
   float* const scratch_;
   std::int64_t begin_[kTileRows];  // the positions each row sees
   std::int64_t end_[kTileRows];
+  Range all_see_;           // the positions that all rows see
+  bool was_whole_ = false;  // all saw the whole of the block before this one
   AttentionRows groups_[kTileRows];
   AttentionRows* groups_end_ = groups_;
   Ahead ahead_;

@@ -49,11 +49,29 @@ struct Ahead {
 
 // The keys or the values of one block of positions.
 struct AttentionBlock {
-  // Keys: as load_turned leaves them. Values: [kAttentionBlock, columns] of F32, or of F16.
+  // Keys: as load_turned leaves them. Values: [kAttentionBlock, columns] of F32, or of F16, or of
+  // Q8_0 as load_paired leaves them.
   const std::byte* rows = nullptr;
   DType type{};
   // The same of the next block.
   Ahead* ahead = nullptr;
+};
+
+// Where load_paired puts what, from `at` on. Float is float, or const float to read it.
+template <class Float>
+struct PairedValues {
+  Float* at;
+  std::int64_t columns;
+
+  static constexpr std::int64_t kPairs = kAttentionBlock / 2;
+  // A dword of two codes, as 16 bits, for each pair of positions most_positions apart: [columns].
+  GALLEY_INLINE Float* pair(std::int64_t i) const { return at + i * columns; }
+  // The scales of block b of all positions.
+  GALLEY_INLINE Float* d(std::int64_t b) const { return pair(kPairs) + b * kAttentionBlock; }
+  // For rows that see the whole block of positions: the scales as factors of weights, and what the
+  // integers are worth (scalar/attention_steps.h).
+  GALLEY_INLINE Float* factors(std::int64_t b) const { return d(columns / 32 + b); }
+  GALLEY_INLINE Float& scale(std::int64_t b) const { return d(columns / 16)[b]; }
 };
 
 // A few rows that meet the same block, and their running softmax.
@@ -75,18 +93,24 @@ struct AttentionRows {
 struct AttentionInner {
   int most_rows = 1;        // the largest count it takes: 4 or 8
   int most_positions = 16;  // how many positions load_turned takes: 8 or 16
-  // `n_rows` cached rows of kv from `rows` on, as floats: out[n_rows, columns], columns being the
-  // padded head size. For values that weigh cannot read where they are.
+  // `n_rows` cached rows of kv (F32 or F16) from `rows` on, as floats: out[n_rows, columns],
+  // columns being the padded head size. For values that weigh cannot read where they are.
   void (*load)(const KvTensor& kv, const std::byte* rows, std::int64_t n_rows, float* out,
                std::int64_t columns);
   // most_positions keys, turned, so that the same column of many positions is one register:
   // out[c * kAttentionBlock + position]. Keys of Q8_0 stay integers: out has a dword of so many
   // columns as score multiplies at once, then the scales of the blocks, [columns / 32,
-  // kAttentionBlock]. `scratch` has room for [most_positions, columns].
+  // kAttentionBlock], then where their sums begin, likewise, if not with zero. `scratch` has room
+  // for [most_positions, columns].
   void (*load_turned)(const KvTensor& kv, const std::byte* rows, std::int64_t columns,
                       float* scratch, float* out);
-  // The kernel of this name: queries are rounded like the inputs of matmuls if keys are Q8_0.
-  void (*quantize_rows)(const QuantizeRowsArgs& args, Part part);
+  // Values of Q8_0 of the positions begin .. end - 1 of the block at `rows`, and some around them,
+  // for products of pairs: a PairedValues at `out`.
+  void (*load_paired)(const KvTensor& kv, const std::byte* rows, std::int64_t begin,
+                      std::int64_t end, std::int64_t columns, float* out);
+  // A query rounded like the inputs of matmuls, for keys of Q8_0: [n / 32] blocks of
+  // kQuantizedBlockBytes, as score reads them.
+  void (*round_query)(const float* q, std::int64_t n, std::byte* out);
   // From the keys of a block: the weights p, merged m and l, and the factors for o.
   void (*score)(const AttentionShape& shape, const AttentionBlock& keys, AttentionRows& rows);
   // Merges the weighted values of the block into o.

@@ -35,18 +35,6 @@ void load_f32(const std::byte* row, std::int64_t n, float* out) {
   });
 }
 
-void load_q8_0(const std::byte* row, std::int64_t n, float* out) {
-  const auto* blocks = reinterpret_cast<const BlockQ8_0*>(row);
-  for (std::int64_t b = 0; b < n / 32; ++b) {
-    const __m256 d = _mm256_cvtph_ps(_mm_set1_epi16(static_cast<short>(blocks[b].d)));
-    for (int i = 0; i < 32; i += 8) {
-      const auto* qs = reinterpret_cast<const __m128i*>(blocks[b].qs + i);
-      const __m256 q = _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_loadl_epi64(qs)));
-      _mm256_storeu_ps(out + 32 * b + i, _mm256_mul_ps(d, q));
-    }
-  }
-}
-
 }  // namespace
 
 void load(const KvTensor& kv, const std::byte* rows, std::int64_t n_rows, float* out,
@@ -56,8 +44,6 @@ void load(const KvTensor& kv, const std::byte* rows, std::int64_t n_rows, float*
     float* out_row = out + i * columns;
     if (kv.type == DType::kF16) {
       load_f16(row, kv.head_size, out_row);
-    } else if (kv.type == DType::kQ8_0) {
-      load_q8_0(row, kv.head_size, out_row);
     } else {
       load_f32(row, kv.head_size, out_row);
     }
@@ -68,13 +54,18 @@ void load(const KvTensor& kv, const std::byte* rows, std::int64_t n_rows, float*
 
 namespace {
 
-// ---- keys, turned, 8 positions ---------------------------------------------------------------
+// ---- keys, turned, 8 positions; values, in pairs ----------------------------------------------
 
 // The F16 at the beginning of each of 8 rows.
 __m256 load_halves(const std::byte* rows, std::int64_t stride) {
   alignas(16) std::uint16_t halves[8];
   for (int i = 0; i < 8; ++i) __builtin_memcpy(halves + i, rows + i * stride, 2);
   return _mm256_cvtph_ps(_mm_load_si128(reinterpret_cast<const __m128i*>(halves)));
+}
+
+// 16 codes of a block from column c on.
+__m128i load_codes(const std::byte* block, std::int64_t c) {
+  return _mm_loadu_si128(reinterpret_cast<const __m128i*>(block + offsetof(BlockQ8_0, qs) + c));
 }
 
 // out[c][position] = rows[position][c], for 8 positions; out's rows are kAttentionBlock apart.
@@ -113,6 +104,32 @@ void load_turned(const KvTensor& kv, const std::byte* rows, std::int64_t columns
   if (kv.type == DType::kQ8_0) return turn_q8_0(kv, rows, out);
   load(kv, rows, 8, scratch, columns);
   transpose(scratch, columns, out);
+}
+
+void load_paired(const KvTensor& kv, const std::byte* rows, std::int64_t begin, std::int64_t end,
+                 std::int64_t columns, float* out) {
+  const PairedValues<float> to{out, columns};
+  const std::int64_t apart = 8 * kv.row_bytes;
+  for (std::int64_t b = 0; b < kv.head_size / 32; ++b) {
+    const std::byte* blocks = rows + b * static_cast<std::int64_t>(sizeof(BlockQ8_0));
+    for (std::int64_t j = begin / 16 * 16; j < end; j += 16) {
+      const std::byte* block = blocks + j * kv.row_bytes;
+      _mm256_store_ps(to.d(b) + j, load_halves(block, kv.row_bytes));
+      _mm256_store_ps(to.d(b) + j + 8, load_halves(block + apart, kv.row_bytes));
+      for (int i = 0; i < 8; ++i, block += kv.row_bytes) {
+        for (std::int64_t c = 0; c < 32; c += 16) {
+          const __m128i first = load_codes(block, c);
+          const __m128i second = load_codes(block + apart, c);
+          auto* pairs = reinterpret_cast<__m256i*>(to.pair(j / 2 + i) + 32 * b + c);
+          _mm256_store_si256(pairs, _mm256_cvtepi8_epi16(_mm_unpacklo_epi8(first, second)));
+          _mm256_store_si256(pairs + 1, _mm256_cvtepi8_epi16(_mm_unpackhi_epi8(first, second)));
+        }
+      }
+    }
+    if (begin == 0 && end == kAttentionBlock) {
+      to.scale(b) = weight_factors(to.d(b), 0, kAttentionBlock, to.factors(b));
+    }
+  }
 }
 
 }  // namespace galley::kernels::avx2

@@ -10,6 +10,7 @@
 #include "kernels/avx2/attention_inner.h"
 #include "kernels/avx2/lanes.h"
 #include "kernels/avx2/math.h"
+#include "kernels/kernels.h"
 #include "kernels/unroll.h"
 #include "tensor/dtype_enum.h"
 
@@ -231,6 +232,15 @@ void score_rows(const AttentionShape& shape, const AttentionBlock& keys, Attenti
 }
 
 }  // namespace
+
+void round_query(const float* q, std::int64_t n, std::byte* out) {
+  QuantizeRowsArgs args;
+  args.x = q;
+  args.tokens = 1;
+  args.cols = n;
+  args.out = {out, 1};
+  quantize_rows(args, Part{});
+}
 
 void score(const AttentionShape& shape, const AttentionBlock& keys, AttentionRows& rows) {
   if (rows.count == 4) return score_rows<4>(shape, keys, rows);

@@ -16,12 +16,18 @@ void load(const KvTensor& kv, const std::byte* rows, std::int64_t n_rows, float*
           std::int64_t columns);
 void load_turned(const KvTensor& kv, const std::byte* rows, std::int64_t columns, float* scratch,
                  float* out);  // 16 positions
+void load_paired(const KvTensor& kv, const std::byte* rows, std::int64_t begin, std::int64_t end,
+                 std::int64_t columns, float* out);
 // attention_scores.cpp
+void round_query(const float* q, std::int64_t n, std::byte* out);
 void score(const AttentionShape& shape, const AttentionBlock& keys, AttentionRows& rows);
 // attention_values.cpp
 void weigh(const AttentionShape& shape, const AttentionBlock& values, const AttentionRows& rows);
-// quantize_rows.cpp
-void quantize_rows(const QuantizeRowsArgs& args, Part part);
+// attention_paired.cpp: scalar::weight_factors of the scales d of the positions begin .. end - 1 of
+// a block; the factors of the others become zero.
+float weight_factors(const float* d, std::int32_t begin, std::int32_t end, float* factors);
+void weigh_paired(const AttentionShape& shape, const AttentionBlock& values,
+                  const AttentionRows& rows);
 
 // Fetches the next of what is needed soon into the second-level cache.
 GALLEY_INLINE inline void ask(Ahead& ahead) {

@@ -29,18 +29,6 @@ void load_f32(const std::byte* row, std::int64_t n, float* out) {
   }
 }
 
-void load_q8_0(const std::byte* row, std::int64_t n, float* out) {
-  const auto* blocks = reinterpret_cast<const BlockQ8_0*>(row);
-  for (std::int64_t b = 0; b < n / 32; ++b) {
-    const __m512 d = _mm512_cvtph_ps(_mm256_set1_epi16(static_cast<short>(blocks[b].d)));
-    for (int half = 0; half < 2; ++half) {
-      const auto* qs = reinterpret_cast<const __m128i*>(blocks[b].qs + 16 * half);
-      const __m512 q = _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_loadu_si128(qs)));
-      _mm512_storeu_ps(out + 32 * b + 16 * half, _mm512_mul_ps(d, q));
-    }
-  }
-}
-
 }  // namespace
 
 void load(const KvTensor& kv, const std::byte* rows, std::int64_t n_rows, float* out,
@@ -49,8 +37,6 @@ void load(const KvTensor& kv, const std::byte* rows, std::int64_t n_rows, float*
     const std::byte* row = rows + i * kv.row_bytes;
     if (kv.type == DType::kF16) {
       load_f16(row, kv.head_size, out + i * columns);
-    } else if (kv.type == DType::kQ8_0) {
-      load_q8_0(row, kv.head_size, out + i * columns);
     } else {
       load_f32(row, kv.head_size, out + i * columns);
     }
@@ -108,21 +94,26 @@ __m512 load_halves(const std::byte* rows, std::int64_t stride) {
   return _mm512_cvtph_ps(_mm512_castsi512_si256(join_quarters(pairs)));
 }
 
-// Turned as dwords of four codes, with 128 added, as vpdpbusd multiplies unsigned with signed
-// bytes.
+// Turned as dwords of four codes. Queries have 128 added to theirs, so sums begin with -128 times
+// the sum of a key's codes.
 void turn_q8_0(const KvTensor& kv, const std::byte* rows, float* out) {
-  const DwordLanes add_128 = DwordLanes::splat(0x80808080);
-  float* scales = out + kv.head_size / 4 * kAttentionBlock;
-  for (std::int64_t b = 0; b < kv.head_size / 32; ++b) {
+  const std::int64_t n_blocks = kv.head_size / 32;
+  float* scales = out + 8 * n_blocks * kAttentionBlock;
+  float* starts = scales + n_blocks * kAttentionBlock;
+  for (std::int64_t b = 0; b < n_blocks; ++b) {
     const std::byte* block = rows + b * static_cast<std::int64_t>(sizeof(BlockQ8_0));
     _mm512_store_ps(scales + b * kAttentionBlock, load_halves(block, kv.row_bytes));
+    __m512i added = _mm512_setzero_si512();
     for (int half = 0; half < 2; ++half) {
       DwordLanes codes[4];
       DwordLanes::load16(block + offsetof(BlockQ8_0, qs) + 16 * half, kv.row_bytes, codes);
       for (int i = 0; i < 4; ++i) {
-        _mm512_store_si512(out + (8 * b + 4 * half + i) * kAttentionBlock, (codes[i] ^ add_128).v);
+        _mm512_store_si512(out + (8 * b + 4 * half + i) * kAttentionBlock, codes[i].v);
+        added = _mm512_dpbusd_epi32(added, _mm512_set1_epi8(-128), codes[i].v);
       }
     }
+    _mm512_store_si512(starts + b * kAttentionBlock,
+                       _mm512_sub_epi32(_mm512_setzero_si512(), added));
   }
 }
 
@@ -134,6 +125,43 @@ void load_turned(const KvTensor& kv, const std::byte* rows, std::int64_t columns
   if (kv.type == DType::kF16 && kv.head_size == columns) return turn_f16(kv, rows, out);
   load(kv, rows, 16, scratch, columns);
   transpose(scratch, columns, out);
+}
+
+namespace {
+
+// ---- values, in pairs -------------------------------------------------------------------------
+
+// 32 codes, their four quarters in the order 0, 2, 1, 3.
+__m256i load_codes(const std::byte* block) {
+  const std::byte* codes = block + offsetof(BlockQ8_0, qs);
+  return _mm256_permute4x64_epi64(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(codes)),
+                                  0b11'01'10'00);
+}
+
+}  // namespace
+
+void load_paired(const KvTensor& kv, const std::byte* rows, std::int64_t begin, std::int64_t end,
+                 std::int64_t columns, float* out) {
+  const PairedValues<float> to{out, columns};
+  const std::int64_t apart = 16 * kv.row_bytes;
+  for (std::int64_t b = 0; b < kv.head_size / 32; ++b) {
+    const std::byte* blocks = rows + b * static_cast<std::int64_t>(sizeof(BlockQ8_0));
+    for (std::int64_t j = begin / 32 * 32; j < end; j += 32) {
+      const std::byte* block = blocks + j * kv.row_bytes;
+      _mm512_store_ps(to.d(b) + j, load_halves(block, kv.row_bytes));
+      _mm512_store_ps(to.d(b) + j + 16, load_halves(block + apart, kv.row_bytes));
+      for (int i = 0; i < 16; ++i, block += kv.row_bytes) {
+        const __m256i first = load_codes(block);
+        const __m256i second = load_codes(block + apart);
+        float* pairs = to.pair(j / 2 + i) + 32 * b;
+        _mm512_store_si512(pairs, _mm512_cvtepi8_epi16(_mm256_unpacklo_epi8(first, second)));
+        _mm512_store_si512(pairs + 16, _mm512_cvtepi8_epi16(_mm256_unpackhi_epi8(first, second)));
+      }
+    }
+    if (begin == 0 && end == kAttentionBlock) {
+      to.scale(b) = weight_factors(to.d(b), 0, kAttentionBlock, to.factors(b));
+    }
+  }
 }
 
 }  // namespace galley::kernels::avx512

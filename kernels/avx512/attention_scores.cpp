@@ -10,6 +10,8 @@
 #include "kernels/avx512/attention_inner.h"
 #include "kernels/avx512/lanes.h"
 #include "kernels/avx512/math.h"
+#include "kernels/kernels.h"
+#include "kernels/quantized_rows.h"
 #include "kernels/unroll.h"
 #include "tensor/dtype_enum.h"
 
@@ -64,17 +66,12 @@ template <int kRows, int kVectors>
   });
 }
 
-// A block of the rounded query of a row.
+// A block of the rounded query of a row, as round_query leaves it.
 struct QueryBlock {
-  const std::byte* at;  // QuantizedRows of one row
+  const std::byte* at;
 
   __m512i q(int k) const { return _mm512_set1_epi32(dword(4 * k)); }
   __m512 d() const { return _mm512_castsi512_ps(_mm512_set1_epi32(dword(32))); }
-  // What takes off the 128 that was added to the codes of keys.
-  __m512i start() const {
-    const std::int32_t sums = dword(40);
-    return _mm512_set1_epi32(-128 * (static_cast<std::int16_t>(sums) + (sums >> 16)));
-  }
 
  private:
   std::int32_t dword(std::int64_t offset) const {
@@ -89,13 +86,16 @@ template <int kRows, int kVectors>
 [[gnu::noinline]] void dot_products_q8_0(const AttentionShape& shape, const std::byte* q8,
                                          const float* keys, Ahead& ahead, float* p) {
   const float* scales = keys + shape.k_size / 4 * kAttentionBlock;
+  const float* starts = scales + shape.k_size / 32 * kAttentionBlock;
   Ahead to_come = ahead;
   for (std::int64_t b = 0; b < shape.k_size / 32; ++b) {
     __m512i sums[kRows][kVectors];
     QueryBlock query[kRows];
     unroll<kRows>([&](auto row) GALLEY_INLINE {
       query[row.value].at = shape.query_block(q8, row.value, b);
-      for (__m512i& sum : sums[row.value]) sum = query[row.value].start();
+      for (int i = 0; i < kVectors; ++i) {
+        sums[row.value][i] = _mm512_load_si512(starts + b * kAttentionBlock + 16 * i);
+      }
     });
     unroll<8>([&](auto step) GALLEY_INLINE {
       constexpr int k = decltype(step)::value;
@@ -109,7 +109,7 @@ template <int kRows, int kVectors>
       unroll<kRows>([&](auto row) GALLEY_INLINE {
         const __m512i q = query[row.value].q(k);
         for (int i = 0; i < kVectors; ++i) {
-          sums[row.value][i] = _mm512_dpbusd_epi32(sums[row.value][i], key[i], q);
+          sums[row.value][i] = _mm512_dpbusd_epi32(sums[row.value][i], q, key[i]);
         }
       });
     });
@@ -252,12 +252,16 @@ BlockSoftmax weigh_whole_block(const AttentionShape& shape, const AttentionRows&
   _mm512_store_ps(shift, offset(block.m));
   __m512 sums[kRows];
   unroll<kRows>([&](auto row) GALLEY_INLINE {
-    sums[row.value] = _mm512_setzero_ps();
+    __m512 weights[4];
     for (int i = 0; i < 4; ++i) {
       const __m512 score = _mm512_mul_ps(_mm512_loadu_ps(at(row.value, i)), scale);
-      const __m512 weight = exp(_mm512_sub_ps(score, _mm512_set1_ps(shift[row.value])));
-      _mm512_storeu_ps(at(row.value, i), weight);
-      sums[row.value] = _mm512_add_ps(sums[row.value], weight);
+      weights[i] = _mm512_sub_ps(score, _mm512_set1_ps(shift[row.value]));
+    }
+    exp_of_each(weights);
+    sums[row.value] = _mm512_setzero_ps();
+    for (int i = 0; i < 4; ++i) {
+      _mm512_storeu_ps(at(row.value, i), weights[i]);
+      sums[row.value] = _mm512_add_ps(sums[row.value], weights[i]);
     }
   });
   block.l = across_lanes<sum>(sums);
@@ -295,6 +299,21 @@ void score_rows(const AttentionShape& shape, const AttentionBlock& keys, Attenti
 }
 
 }  // namespace
+
+// With 128 added to each code, as vpdpbusd multiplies unsigned with signed bytes; the sums with a
+// key begin where that is taken off (load_turned).
+void round_query(const float* q, std::int64_t n, std::byte* out) {
+  QuantizeRowsArgs args;
+  args.x = q;
+  args.tokens = 1;
+  args.cols = n;
+  args.out = {out, 1};
+  quantize_rows(args, Part{});
+  for (std::int64_t b = 0; b < n / 32; ++b) {
+    auto* codes = reinterpret_cast<__m256i*>(out + b * kQuantizedBlockBytes);
+    _mm256_storeu_si256(codes, _mm256_xor_si256(_mm256_loadu_si256(codes), _mm256_set1_epi8(-128)));
+  }
+}
 
 void score(const AttentionShape& shape, const AttentionBlock& keys, AttentionRows& rows) {
   if (rows.count == 8) return score_rows<8>(shape, keys, rows);

@@ -92,6 +92,7 @@ void weigh_as(const AttentionShape& shape, const AttentionBlock& values,
 }  // namespace
 
 void weigh(const AttentionShape& shape, const AttentionBlock& values, const AttentionRows& rows) {
+  if (values.type == DType::kQ8_0) return weigh_paired(shape, values, rows);
   return values.type == DType::kF16 ? weigh_as<Half>(shape, values, rows)
                                     : weigh_as<float>(shape, values, rows);
 }

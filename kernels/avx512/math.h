@@ -9,8 +9,10 @@
 #include <immintrin.h>
 
 #include <cstddef>
+#include <iterator>
 
 #include "kernels/coefficients.h"
+#include "kernels/unroll.h"
 
 namespace galley::kernels::avx512 {
 
@@ -38,16 +40,44 @@ inline __mmask16 is_negative(__m512 x) {
   return _mm512_cmp_ps_mask(x, _mm512_setzero_ps(), _CMP_LT_OQ);
 }
 
-inline __m512 exp(__m512 x) {
-  x = _mm512_max_ps(_mm512_set1_ps(kExpLowest), x);
-  x = _mm512_min_ps(_mm512_set1_ps(kExpHighest), x);
+// e^x for n registers, each step for all of them before the next: a CPU looks only so far ahead for
+// something to do while one register's long chain of steps waits for itself.
+template <int n>
+GALLEY_INLINE inline void exp_of_each(__m512 (&x)[n]) {
   const __m512 round_to_int = _mm512_set1_ps(kRoundToInt);
-  const __m512 shifted = _mm512_fmadd_ps(x, _mm512_set1_ps(kLog2E), round_to_int);
-  const __m512 n = _mm512_sub_ps(shifted, round_to_int);
-  const __m512 high = _mm512_fnmadd_ps(n, _mm512_set1_ps(kLn2High), x);
-  const __m512 r = _mm512_fnmadd_ps(n, _mm512_set1_ps(kLn2Low), high);
-  // power * 2^n, rounded once, as the two steps of the scalar code do.
-  return _mm512_scalef_ps(polynomial(kExpPolynomial, r), n);
+  __m512 exponent[n];
+  __m512 power[n];
+  unroll<n>([&](auto i) GALLEY_INLINE {
+    x[i.value] = _mm512_max_ps(_mm512_set1_ps(kExpLowest), x[i.value]);
+    x[i.value] = _mm512_min_ps(_mm512_set1_ps(kExpHighest), x[i.value]);
+  });
+  unroll<n>([&](auto i) GALLEY_INLINE {
+    const __m512 shifted = _mm512_fmadd_ps(x[i.value], _mm512_set1_ps(kLog2E), round_to_int);
+    exponent[i.value] = _mm512_sub_ps(shifted, round_to_int);
+  });
+  unroll<n>([&](auto i) GALLEY_INLINE {  // what is left of x
+    x[i.value] = _mm512_fnmadd_ps(exponent[i.value], _mm512_set1_ps(kLn2High), x[i.value]);
+    power[i.value] = _mm512_set1_ps(kExpPolynomial[0]);
+  });
+  unroll<n>([&](auto i) GALLEY_INLINE {
+    x[i.value] = _mm512_fnmadd_ps(exponent[i.value], _mm512_set1_ps(kLn2Low), x[i.value]);
+  });
+  unroll<std::size(kExpPolynomial) - 1>([&](auto term) GALLEY_INLINE {
+    unroll<n>([&](auto i) GALLEY_INLINE {
+      power[i.value] = _mm512_fmadd_ps(power[i.value], x[i.value],
+                                       _mm512_set1_ps(kExpPolynomial[term.value + 1]));
+    });
+  });
+  // power * 2^exponent, rounded once, as the two steps of the scalar code do.
+  unroll<n>([&](auto i) GALLEY_INLINE {
+    x[i.value] = _mm512_scalef_ps(power[i.value], exponent[i.value]);
+  });
+}
+
+inline __m512 exp(__m512 x) {
+  __m512 one[1] = {x};
+  exp_of_each(one);
+  return one[0];
 }
 
 inline __m512 sigmoid(__m512 x) {

@@ -34,21 +34,15 @@ const std::byte* cached_row(const KvTensor& kv, std::int64_t sequence, std::int6
          position % kv.n_slots * kv.row_bytes;
 }
 
-// A cached row as floats in out[head_size].
+// A cached row of F32 or F16 as floats in out[head_size].
 void load_row(const KvTensor& kv, const std::byte* row, float* out) {
   if (kv.type == DType::kF32) {
     std::memcpy(out, row, static_cast<std::size_t>(kv.head_size) * sizeof(float));
-  } else if (kv.type == DType::kF16) {
+  } else {
     for (std::int64_t i = 0; i < kv.head_size; ++i) {
       std::uint16_t half;
       std::memcpy(&half, row + 2 * i, sizeof(half));
       out[i] = half_to_float(half);
-    }
-  } else {
-    for (std::int64_t i = 0; i < kv.head_size; ++i) {
-      BlockQ8_0 block;
-      std::memcpy(&block, row + i / 32 * static_cast<std::int64_t>(sizeof(block)), sizeof(block));
-      out[i] = half_to_float(block.d) * static_cast<float>(block.qs[i % 32]);
     }
   }
 }
@@ -61,12 +55,41 @@ float product(const KvTensor& k, const std::byte* key, const Query& query) {
   return score_product(query.values, query.row, k.head_size);
 }
 
+// o[head_size] = the sum of n cached values, weighted by p[n]. `row` is scratch memory for one.
+void weigh(const KvTensor& v, const std::byte* values, std::int64_t n, const float* p, float* row,
+           float* o) {
+  for (std::int64_t i = 0; i < v.head_size; ++i) o[i] = 0.0f;
+  for (std::int64_t j = 0; j < n; ++j) {
+    load_row(v, values + j * v.row_bytes, row);
+    for (std::int64_t i = 0; i < v.head_size; ++i) o[i] = std::fma(p[j], row[i], o[i]);
+  }
+}
+
+// The same for values of Q8_0: sums of integers, scaled once for every 32 columns.
+void weigh_q8_0(const KvTensor& v, const std::byte* values, std::int64_t n, const float* p,
+                float* o) {
+  for (std::int64_t b = 0; b < v.head_size / 32; ++b) {
+    const BlockQ8_0* blocks[kAttentionBlock];
+    float factors[kAttentionBlock];
+    for (std::int64_t j = 0; j < n; ++j) {
+      blocks[j] = reinterpret_cast<const BlockQ8_0*>(values + j * v.row_bytes) + b;
+      factors[j] = half_to_float(blocks[j]->d);
+    }
+    const float scale = weight_factors(factors, n);
+    std::int32_t sums[32] = {};
+    for (std::int64_t j = 0; j < n; ++j) {
+      const std::int16_t w = integer_weight(p[j], factors[j]);
+      for (int i = 0; i < 32; ++i) sums[i] += w * blocks[j]->qs[i];
+    }
+    for (int i = 0; i < 32; ++i) o[32 * b + i] = static_cast<float>(sums[i]) * scale;
+  }
+}
+
 // Positions begin .. end - 1, all in one block, as seen by `token` and `head`.
 void attend_block(const AttentionArgs& args, std::int64_t token, std::int64_t head,
                   std::int64_t begin, std::int64_t end, const Query& query, Running& all) {
   const std::int64_t kv_head = head / (args.n_heads / args.n_kv_heads);
   const std::int64_t sequence = args.sequences[token];
-  float* row = query.row;
   float* o = query.o;
 
   float p[kAttentionBlock];
@@ -78,13 +101,17 @@ void attend_block(const AttentionArgs& args, std::int64_t token, std::int64_t he
     block.m = s > block.m ? s : block.m;
   }
   Partials l;
-  for (std::int64_t i = 0; i < args.v.head_size; ++i) o[i] = 0.0f;
   for (std::int64_t position = begin; position < end; ++position) {
     const std::int64_t j = position % kAttentionBlock;
     p[j] = exp(p[j] - score_offset(block.m));
     l.add(j, p[j]);
-    load_row(args.v, cached_row(args.v, sequence, kv_head, position), row);
-    for (std::int64_t i = 0; i < args.v.head_size; ++i) o[i] = std::fma(p[j], row[i], o[i]);
+  }
+  const std::byte* values = cached_row(args.v, sequence, kv_head, begin);
+  const float* weights = p + begin % kAttentionBlock;
+  if (args.v.type == DType::kQ8_0) {
+    weigh_q8_0(args.v, values, end - begin, weights, o);
+  } else {
+    weigh(args.v, values, end - begin, weights, query.row, o);
   }
   block.l = l.total();
   const MergeFactors factors = merge(all.softmax, block);

@@ -4,13 +4,17 @@
 // (tools/glass/) use the same ones.
 #pragma once
 
+#include <algorithm>
+#include <bit>
 #include <cmath>
 #include <cstdint>
 #include <limits>
 
+#include "kernels/args.h"
 #include "kernels/scalar/block_products.h"
 #include "kernels/scalar/math.h"
 #include "kernels/scalar/partials.h"
+#include "kernels/unroll.h"
 #include "tensor/blocks.h"
 #include "tensor/half.h"
 
@@ -47,6 +51,43 @@ inline float attention_score(float product, float scale, float softcap) {
 // What is subtracted from scores: their maximum, unless all of them are -inf, whose weights are
 // then e^-inf = 0.
 inline float score_offset(float max) { return max == kMinusInfinity ? 0.0f : max; }
+
+// For values that are integers too (Q8_0), weights become integers of 16 bits: w = p * d *
+// to_integers rounded, where d is the scale of the position's value block. A weight of 1 at the
+// largest scale becomes kLargestWeight; 64 products with codes up to 128 stay below 2^31. The sum
+// of products times `scale` is the sum of weighted values.
+inline constexpr float kLargestWeight = 32767.0f;
+
+struct WeightScale {
+  float to_integers = 0.0f;
+  float scale = 0.0f;
+};
+
+// `bits`: those of the largest d. (Bits of floats that are not negative are ordered as the floats
+// are; infinities and NaN come above, and so do negative numbers, which only a broken cache has.
+// All of these make the scale NaN, so that they surface in the output.)
+GALLEY_INLINE inline WeightScale weight_scale(std::uint32_t bits) {
+  if (bits == 0) return {};
+  if (bits >= 0x7f800000u) return {0.0f, std::numeric_limits<float>::quiet_NaN()};
+  const float largest = std::bit_cast<float>(bits);
+  return {kLargestWeight / largest, largest * (1.0f / kLargestWeight)};
+}
+
+// The scales d[n] as factors of weights, in place. Returns what the integers are worth.
+inline float weight_factors(float* d, std::int64_t n) {
+  std::uint32_t largest = 0;
+  for (std::int64_t j = 0; j < n; ++j)
+    largest = std::max(largest, std::bit_cast<std::uint32_t>(d[j]));
+  const WeightScale scale = weight_scale(largest);
+  for (std::int64_t j = 0; j < n; ++j) d[j] *= scale.to_integers;
+  return scale.scale;
+}
+
+// A weight p as an integer. What is no number becomes 0, as it makes the sum of weights NaN anyway.
+inline std::int16_t integer_weight(float p, float factor) {
+  const float w = std::nearbyint(p * factor);
+  return w == w ? static_cast<std::int16_t>(w) : std::int16_t{0};
+}
 
 // The softmax over some positions so far: m is the largest score, l the sum of e^(score - m).
 struct SoftmaxState {

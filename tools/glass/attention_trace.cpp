@@ -38,13 +38,13 @@ void trace_block(std::int64_t begin, std::int64_t end, scalar::SoftmaxState& all
 
 }  // namespace
 
-std::vector<BlockQ8_0> key_blocks(std::span<const float> k) {
-  const auto n = static_cast<std::int64_t>(k.size());
-  std::vector<BlockQ8_0> blocks(k.size() / 32);
+std::vector<BlockQ8_0> cached_blocks(std::span<const float> row) {
+  const auto n = static_cast<std::int64_t>(row.size());
+  std::vector<BlockQ8_0> blocks(row.size() / 32);
   const std::int32_t first = 0;
   const std::int64_t bytes = n / 32 * static_cast<std::int64_t>(sizeof(BlockQ8_0));
   scalar::store_kv(
-      {k.data(),
+      {row.data(),
        n,
        1,
        1,
@@ -66,7 +66,7 @@ std::vector<scalar::QuantizedBlock> query_blocks(std::span<const float> q) {
 float score_product(DType kv_type, std::span<const float> q, std::span<const float> k) {
   if (kv_type != DType::kQ8_0) return scalar::score_product(q.data(), k.data(), std::ssize(k));
   const std::vector<scalar::QuantizedBlock> query = query_blocks(q);
-  return scalar::score_product(query.data(), key_blocks(k).data(), std::ssize(query));
+  return scalar::score_product(query.data(), cached_blocks(k).data(), std::ssize(query));
 }
 
 AttentionTrace trace_attention(const RunData& run, const Op& op, std::int64_t token,

@@ -45,9 +45,9 @@ struct AttentionTrace {
 AttentionTrace trace_attention(const RunData& run, const Op& op, std::int64_t token,
                                std::int64_t head);
 
-// A key of a Q8_0 cache as it lies there, from its values (rounding them again changes nothing: the
+// A row of a Q8_0 cache as it lies there, from its values (rounding them again changes nothing: the
 // largest code of a block is 127), and a query as it is rounded for such keys.
-std::vector<BlockQ8_0> key_blocks(std::span<const float> k);
+std::vector<BlockQ8_0> cached_blocks(std::span<const float> row);
 std::vector<kernels::scalar::QuantizedBlock> query_blocks(std::span<const float> q);
 
 // q . k as the engine computes it: q [n], k [n] a cached key. n is a multiple of 32 for Q8_0.

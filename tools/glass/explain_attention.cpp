@@ -69,30 +69,100 @@ const char* kNotStored =
     "The engine never stores this number: it keeps sums over blocks of 64 positions and divides "
     "once, at the end. This is what its arithmetic gives for it.";
 
-// One block's part of the weighted sum, and the merge with what was there. Returns the sum so far.
-float explain_block(const Target& t, const AttentionTrace& trace, const AttentionBlock& block,
-                    std::int64_t head, std::span<const float> values, float so_far,
-                    Explanation& e) {
-  const auto part = [&](std::span<const float> all) {
-    return all.subspan(static_cast<std::size_t>(block.begin),
-                       static_cast<std::size_t>(block.end - block.begin));
-  };
-  const std::string range = positions_text(block.begin, block.end);
-  const std::string label =
-      "positions " + std::to_string(block.begin) + " to " + std::to_string(block.end - 1);
+// What explain_block needs of the values at positions 0 .. : number i of each one's vector, and if
+// the cache is of Q8_0 its code and the scale of its block.
+struct CachedValues {
+  std::vector<float> v, d;
+  std::vector<std::int8_t> codes;
+};
+
+CachedValues cached_values(const Target& t, const AttentionTrace& trace, std::size_t i) {
+  CachedValues out;
+  out.v.resize(trace.scores.size());
+  out.d.resize(out.v.size());
+  out.codes.resize(out.v.size());
+  for (std::int64_t p = trace.first; p <= trace.position; ++p) {
+    const std::vector<float> row =
+        t.run.cached_v(t.op.cache_layer, sequence_of(t, t.row), trace.kv_head, p);
+    const auto at = static_cast<std::size_t>(p);
+    out.v[at] = row[i];
+    if (t.run.kv_type() != DType::kQ8_0) continue;
+    const BlockQ8_0 block = cached_blocks(std::span(row).subspan(i / 32 * 32, 32))[0];
+    out.d[at] = half_to_float(block.d);
+    out.codes[at] = block.qs[i % 32];
+  }
+  return out;
+}
+
+template <class T>
+std::span<const T> part(const std::vector<T>& all, const AttentionBlock& block) {
+  return std::span(all).subspan(static_cast<std::size_t>(block.begin),
+                                static_cast<std::size_t>(block.end - block.begin));
+}
+
+std::string positions_label(const AttentionBlock& block) {
+  return "positions " + std::to_string(block.begin) + " to " + std::to_string(block.end - 1);
+}
+
+// The weighted sum of the values of a block: floats.
+float explain_sum(const AttentionTrace& trace, const AttentionBlock& block,
+                  const CachedValues& values, std::vector<Operand> operands, Explanation& e) {
   float o = 0;
   for (std::int64_t p = block.begin; p < block.end; ++p)
     o = std::fma(trace.exponentials[static_cast<std::size_t>(p)],
-                 values[static_cast<std::size_t>(p)], o);
-  Step& sum =
-      add_step(e, label + ": values, weighted", "for each: o = fma(exp(score - m), v, o)",
-               {list("score", part(trace.scores), head_text(t, "_scores", head) + range + "]"),
-                number("m", d(block.m)), list("exp(score - m)", part(trace.exponentials)),
-                list("v", part(values))},
-               d(o), "o");
+                 values.v[static_cast<std::size_t>(p)], o);
+  operands.push_back(list("v", part(values.v, block)));
+  Step& sum = add_step(e, positions_label(block) + ": values, weighted",
+                       "for each: o = fma(exp(score - m), v, o)", std::move(operands), d(o), "o");
   sum.is_repeated = true;
+  return o;
+}
+
+// The same with a Q8_0 cache: integers.
+float explain_rounded_sum(const AttentionTrace& trace, const AttentionBlock& block,
+                          const CachedValues& values, std::vector<Operand> operands,
+                          Explanation& e) {
+  const std::span<const float> scales = part(values.d, block);
+  const std::span<const std::int8_t> codes = part(values.codes, block);
+  const std::span<const float> weights = part(trace.exponentials, block);
+  std::vector<float> factors(scales.begin(), scales.end());
+  const float scale = scalar::weight_factors(factors.data(), std::ssize(factors));
+  std::vector<std::int16_t> w;
+  std::int32_t isum = 0;
+  for (std::size_t j = 0; j < factors.size(); ++j) {
+    w.push_back(scalar::integer_weight(weights[j], factors[j]));
+    isum += w[j] * codes[j];
+  }
+  operands.push_back(list("d_v", scales));
+  operands.push_back(number("largest d_v", d(*std::max_element(scales.begin(), scales.end()))));
+  Step& rounded =
+      add_step(e, positions_label(block) + ": weights as integers",
+               "w = exp(score - m) * (d_v * (32767 / largest d_v)) rounded; each worth the largest "
+               "d_v / 32767",
+               std::move(operands), d(scale), "scale");
+  rounded.is_repeated = true;
+  const float o = static_cast<float>(isum) * scale;
+  Step& sum = add_step(e, positions_label(block) + ": values, weighted",
+                       "isum = sum of w * c_v; o = isum * scale",
+                       {integers<std::int16_t>("w", w), integers<std::int8_t>("c_v", codes),
+                        integer("isum", isum), number("scale", d(scale))},
+                       d(o), "o");
+  sum.is_repeated = true;
+  return o;
+}
+
+// One block's part of the weighted sum, and the merge with what was there. Returns the sum so far.
+float explain_block(const Target& t, const AttentionTrace& trace, const AttentionBlock& block,
+                    std::int64_t head, const CachedValues& values, float so_far, Explanation& e) {
+  std::vector<Operand> operands = {
+      list("score", part(trace.scores, block),
+           head_text(t, "_scores", head) + positions_text(block.begin, block.end) + "]"),
+      number("m", d(block.m)), list("exp(score - m)", part(trace.exponentials, block))};
+  const auto explain = t.run.kv_type() == DType::kQ8_0 ? explain_rounded_sum : explain_sum;
+  const float o = explain(trace, block, values, std::move(operands), e);
   const float merged = scalar::merge_value(so_far, o, {block.keep, block.take});
-  Step& merge = add_step(e, label + ": added to what was there", "all = fma(all, keep, o * take)",
+  Step& merge = add_step(e, positions_label(block) + ": added to what was there",
+                         "all = fma(all, keep, o * take)",
                          {number("all before", d(so_far)), number("keep", d(block.keep)),
                           number("o", d(o)), number("take", d(block.take))},
                          d(merged), "all");
@@ -103,7 +173,7 @@ float explain_block(const Target& t, const AttentionTrace& trace, const Attentio
 // The dot product of a query and a key of a Q8_0 cache, block by block.
 float explain_rounded_product(std::span<const float> q, std::span<const float> k, Explanation& e) {
   const std::vector<scalar::QuantizedBlock> query = query_blocks(q);
-  const std::vector<BlockQ8_0> key = key_blocks(k);
+  const std::vector<BlockQ8_0> key = cached_blocks(k);
   float product = 0;
   for (std::size_t b = 0; b < key.size(); ++b) {
     const float before = product;
@@ -142,10 +212,7 @@ void explain_attention(const Target& t, Explanation& e) {
   const std::int64_t head = t.column / layer.head_size_v;
   const auto i = static_cast<std::size_t>(t.column % layer.head_size_v);
   const AttentionTrace trace = trace_attention(t.run, t.op, t.row, head);
-  std::vector<float> values(trace.scores.size(), 0.0f);
-  for (std::int64_t p = trace.first; p <= trace.position; ++p)
-    values[static_cast<std::size_t>(p)] =
-        t.run.cached_v(t.op.cache_layer, sequence_of(t, t.row), trace.kv_head, p)[i];
+  const CachedValues values = cached_values(t, trace, i);
   const std::string range = positions_text(trace.first, trace.position + 1);
   e.inputs = {head_text(t, "_weights", head) + range + "]",
               t.input_name(2) + "[" + range + ", " +
@@ -165,7 +232,7 @@ void explain_attention(const Target& t, Explanation& e) {
             number("1 / l", d(trace.inverse))},
            d(e.derived), "y");
   const std::vector<double> weights = precise_weights(t, head, trace);
-  for (std::size_t p = 0; p < weights.size(); ++p) e.precise += weights[p] * d(values[p]);
+  for (std::size_t p = 0; p < weights.size(); ++p) e.precise += weights[p] * d(values.v[p]);
   e.precise_meaning = "softmax and sum in float64, from the cached keys and values";
 }
 
