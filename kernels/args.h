@@ -36,15 +36,17 @@ struct Part {
 //
 // The rows lie in the order in which products read them. Tokens are grouped in tiles of
 // kTileTokens (the last tile has the rest); a tile of c tokens is its blocks in the order of
-// BlockWalk (kernels/quantized_rows.h), each of them 44 * c bytes:
+// BlockWalk (kernels/quantized_rows.h), each of them 48 * c bytes:
 //   q     int8  [8][c][4]  columns 4 k .. 4 k + 3 of the block, of token i, at [k][i]
 //   d     float [c]
 //   sum   float [c]        d * (the sum of the 32 q), rounded once
 //   sums  int16 [c][2]     the sums of the first and of the last 16 q
+//   start int32 [c]        -128 * (the sum of the 32 q): where the sum of products with weights
+//                          begins that have 128 added, to be without a sign
 // The sums pay for the offsets and minimums of the weight types once per row of activations,
 // not once per product.
 inline constexpr std::int64_t kTileTokens = 6;
-inline constexpr std::int64_t kQuantizedBlockBytes = 44;  // of one token
+inline constexpr std::int64_t kQuantizedBlockBytes = 48;  // of one token
 
 struct QuantizedRows {
   std::byte* tiles = nullptr;

@@ -81,6 +81,7 @@ struct TileBlock {
   __m256 sum(int t) const { return splat_float(36 * c + 4 * t); }
   // The sums of the two halves of the block, as the halves of every lane.
   __m256i sums(int t) const { return splat_dword(40 * c + 4 * t); }
+  __m256i start(int t) const { return splat_dword(44 * c + 4 * t); }
 
  private:
   __m256i splat_dword(std::int64_t offset) const {

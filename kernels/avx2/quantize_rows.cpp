@@ -17,6 +17,7 @@ struct QuantizedBlock {
   float d;
   float sum;
   std::int32_t sums;  // of the two halves, 16 bits each
+  std::int32_t start;
 };
 
 // The largest magnitude's bit pattern.
@@ -45,11 +46,11 @@ QuantizedBlock quantize_block(const float* from) {
   for (int i = 0; i < 4; ++i) x[i] = _mm256_loadu_ps(from + 8 * i);
   const std::uint32_t bits = largest_magnitude(x);
   if (bits >= 0x7f800000u) {
-    return {_mm256_setzero_si256(), __builtin_nanf(""), __builtin_nanf(""), 0};
+    return {_mm256_setzero_si256(), __builtin_nanf(""), __builtin_nanf(""), 0, 0};
   }
   float largest;
   __builtin_memcpy(&largest, &bits, 4);
-  if (largest < 0x1p-110f) return {_mm256_setzero_si256(), 0.0f, 0.0f, 0};
+  if (largest < 0x1p-110f) return {_mm256_setzero_si256(), 0.0f, 0.0f, 0, 0};
 
   const __m256 inverse = _mm256_set1_ps(127.0f / largest);
   __m256i q[4];
@@ -66,6 +67,7 @@ QuantizedBlock quantize_block(const float* from) {
   out.sum = out.d * static_cast<float>(first + last);
   out.sums = static_cast<std::int32_t>((static_cast<std::uint32_t>(last) << 16) |
                                        (static_cast<std::uint32_t>(first) & 0xffffu));
+  out.start = -128 * (first + last);
   return out;
 }
 
@@ -81,6 +83,7 @@ void store_block(const QuantizedBlock& block, std::byte* to, std::int64_t c, std
   __builtin_memcpy(to + 32 * c + 4 * i, &block.d, 4);
   __builtin_memcpy(to + 36 * c + 4 * i, &block.sum, 4);
   __builtin_memcpy(to + 40 * c + 4 * i, &block.sums, 4);
+  __builtin_memcpy(to + 44 * c + 4 * i, &block.start, 4);
 }
 
 void store_remainder(const float* x, const QuantizedBlock& block, float* remainder) {

@@ -44,7 +44,7 @@ class PanelSink {
   GALLEY_INLINE static void store(const DwordLanes (&codes)[8], const Scales<DwordLanes>& scales,
                                   std::byte* to) {
     for (int k = 0; k < 8; ++k) {
-      _mm512_store_si512(to + 64 * k, unsigned_codes<Traits>(codes[k]));
+      _mm512_store_si512(to + 64 * k, panel_codes<Traits>(codes[k]));
     }
     int place = 8;
     const auto put = [&](__m512 value) { _mm512_store_ps(to + 64 * place++, value); };
@@ -77,8 +77,7 @@ class TileSink {
   }
 
   void end_group(int n_blocks) {
-    multiply_group<typename Traits::Terms>(group_, next_, n_tokens_, n_blocks,
-                                           kUnsignedOffset<Traits>, partial_);
+    multiply_group<typename Traits::Terms>(group_, next_, n_tokens_, n_blocks, partial_);
     for (const std::byte*& next : next_) next += n_tokens_ * kQuantizedBlockBytes;
   }
 
@@ -109,8 +108,7 @@ struct BlockIsa {
   static void multiply_panel(const std::byte* const (&panel)[2], std::int64_t n_units,
                              const std::byte* tile, std::int64_t n_tokens, std::int64_t n_blocks,
                              FloatLanes (&y)[2][kTileTokens]) {
-    avx512::multiply_panel<typename Traits::Terms>(panel, n_units, tile, n_tokens, n_blocks,
-                                                   kUnsignedOffset<Traits>, y);
+    avx512::multiply_panel<typename Traits::Terms>(panel, n_units, tile, n_tokens, n_blocks, y);
   }
 
   // Writes the values of the first n_rows rows.

@@ -25,6 +25,14 @@ __m512i unsigned_codes(DwordLanes codes) {
   return codes.v;
 }
 
+// Codes as panels have them: 128 more than the weight, whatever the offset of the type, so that the
+// start of QuantizedRows fits. Types with minimums have neither sign nor offset.
+template <class Traits>
+__m512i panel_codes(DwordLanes codes) {
+  if constexpr (Traits::kBits == 8 || Traits::kMinimums > 0) return unsigned_codes<Traits>(codes);
+  return _mm512_add_epi8(codes.v, _mm512_set1_epi8(static_cast<char>(128 - Traits::kOffset)));
+}
+
 // A block of a tile of c tokens: see QuantizedRows.
 template <int c>
 struct TileBlock {
@@ -37,6 +45,7 @@ struct TileBlock {
   __m512 sum(int t) const { return splat_float(36 * c + 4 * t); }
   // The sums of the two halves of the block, as the halves of every lane.
   __m512i sums(int t) const { return splat_dword(40 * c + 4 * t); }
+  __m512i start(int t) const { return splat_dword(44 * c + 4 * t); }
 
  private:
   __m512i splat_dword(std::int64_t offset) const {
@@ -84,14 +93,10 @@ struct TokenOfTile {
   }
 };
 
-// Where the integer sums of a block begin: what the offset of the codes adds is taken off first.
-// Of the whole block, or of the first or the last half.
-enum class Half { kFirst = 0x0000ffff, kLast = -0x10000, kBoth = -1 };
-
-template <Half half>
-__m512i start(__m512i minus_offset, __m512i sums) {
-  const __m512i mask = _mm512_set1_epi32(static_cast<std::int32_t>(half));
-  return _mm512_madd_epi16(_mm512_and_si512(minus_offset, mask), sums);
+// Where the integer sum of the first half of a block begins; the start of QuantizedRows is that of
+// the whole.
+inline __m512i start_of_first_half(__m512i sums) {
+  return _mm512_madd_epi16(sums, _mm512_set1_epi32(0x0000ff80));  // -128 and 0
 }
 
 // partial + the products of a block: `sum` is its integer sum, or those of its halves.

@@ -38,7 +38,7 @@ class PanelSink {
   GALLEY_INLINE static void store(const DwordLanes (&codes)[8], const Scales<DwordLanes>& scales,
                                   std::byte* to) {
     for (int k = 0; k < 8; ++k) {
-      _mm256_store_si256(reinterpret_cast<__m256i*>(to + 32 * k), unsigned_codes<Traits>(codes[k]));
+      _mm256_store_si256(reinterpret_cast<__m256i*>(to + 32 * k), panel_codes<Traits>(codes[k]));
     }
     int place = 8;
     const auto put = [&](FloatLanes value) {
@@ -73,8 +73,7 @@ class TileSink {
   }
 
   void end_group(int n_blocks) {
-    avxvnni::multiply_group<typename Traits::Terms>(group_, next_, n_tokens_, n_blocks,
-                                                    kUnsignedOffset<Traits>, partial_);
+    avxvnni::multiply_group<typename Traits::Terms>(group_, next_, n_tokens_, n_blocks, partial_);
     for (const std::byte*& next : next_) next += n_tokens_ * kQuantizedBlockBytes;
   }
 
@@ -104,8 +103,7 @@ struct BlockIsa : avx2::BlockIsa {
   static void multiply_panel(const std::byte* const (&panel)[2], std::int64_t n_units,
                              const std::byte* tile, std::int64_t n_tokens, std::int64_t n_blocks,
                              FloatLanes (&y)[2][kTileTokens]) {
-    avxvnni::multiply_panel<typename Traits::Terms>(panel, n_units, tile, n_tokens, n_blocks,
-                                                    kUnsignedOffset<Traits>, y);
+    avxvnni::multiply_panel<typename Traits::Terms>(panel, n_units, tile, n_tokens, n_blocks, y);
   }
 };
 

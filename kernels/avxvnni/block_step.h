@@ -40,6 +40,14 @@ __m256i unsigned_codes(DwordLanes codes) {
   return codes.v;
 }
 
+// Codes as panels have them: 128 more than the weight, whatever the offset of the type, so that the
+// start of QuantizedRows fits. Types with minimums have neither sign nor offset.
+template <class Traits>
+__m256i panel_codes(DwordLanes codes) {
+  if constexpr (Traits::kBits == 8 || Traits::kMinimums > 0) return unsigned_codes<Traits>(codes);
+  return _mm256_add_epi8(codes.v, _mm256_set1_epi8(static_cast<char>(128 - Traits::kOffset)));
+}
+
 // A block's weights: registers in memory, one row per lane. Eight of codes without a sign, then
 // d, the two scales and the minimums, as far as there are any.
 template <class Terms>
@@ -61,14 +69,11 @@ struct PanelBlock {
   }
 };
 
-// Where the integer sums of a block begin: what the offset of the codes adds is taken off first.
-// Of the whole block, or of the first or the last half.
-enum class Half { kFirst = 0x0000ffff, kLast = -0x10000, kBoth = -1 };
-
-template <Half half>
-__m256i start(__m256i minus_offset, __m256i sums) {
-  const __m256i mask = _mm256_set1_epi32(static_cast<std::int32_t>(half));
-  return _mm256_madd_epi16(_mm256_and_si256(minus_offset, mask), sums);
+// Where the integer sum of a half of a block begins (0: the first, 1: the last); the start of
+// QuantizedRows is that of the whole.
+template <int half>
+__m256i start_of_half(__m256i sums) {
+  return _mm256_madd_epi16(sums, _mm256_set1_epi32(half == 0 ? 0x0000ff80 : -0x800000));
 }
 
 }  // namespace galley::kernels::avxvnni

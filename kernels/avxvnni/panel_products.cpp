@@ -13,20 +13,22 @@ namespace {
 // sums stay in memory.
 template <class Terms, int n_units, int c>
 GALLEY_INLINE inline void multiply_block(const PanelBlock<Terms> (&w)[n_units],
-                                         const TileBlock<c>& x, __m256i minus_offset,
-                                         __m256 (&partial)[n_units][c]) {
+                                         const TileBlock<c>& x, __m256 (&partial)[n_units][c]) {
   constexpr int kParts = Terms::kHasScales ? 2 : 1;  // with a scale each
   __m256 total[n_units][c];
   unroll<kParts>([&](auto part_index) GALLEY_INLINE {
     constexpr int part = decltype(part_index)::value;
-    constexpr Half half = kParts == 1 ? Half::kBoth : part == 0 ? Half::kFirst : Half::kLast;
     __m256i sum[n_units][c];
     unroll<c>([&](auto token) GALLEY_INLINE {
       constexpr int t = decltype(token)::value;
       for (int u = 0; u < n_units; ++u) {
-        // Codes with minimums have no offset.
-        sum[u][t] =
-            Terms::kMinimums > 0 ? _mm256_setzero_si256() : start<half>(minus_offset, x.sums(t));
+        if constexpr (Terms::kMinimums > 0) {  // nothing was added to their codes
+          sum[u][t] = _mm256_setzero_si256();
+        } else if constexpr (kParts == 2) {
+          sum[u][t] = start_of_half<part>(x.sums(t));
+        } else {
+          sum[u][t] = x.start(t);
+        }
       }
     });
     unroll<8 / kParts>([&](auto step) GALLEY_INLINE {
@@ -64,15 +66,15 @@ GALLEY_INLINE inline void multiply_block(const PanelBlock<Terms> (&w)[n_units],
 // All products of n_units * 8 rows and a tile of c tokens.
 template <class Terms, int n_units, int c>
 void multiply_tile(const std::byte* const (&panel)[2], const std::byte* tile, std::int64_t n_blocks,
-                   int offset, FloatLanes (&y)[2][kTileTokens]) {
-  const __m256i minus_offset = _mm256_set1_epi16(static_cast<std::int16_t>(-offset));
+                   FloatLanes (&y)[2][kTileTokens]) {
   __m256 total[n_units][c];
-  add_up_eight(
-      Walk<8>(n_blocks).start, total, [&](std::int64_t place, auto& partial) GALLEY_INLINE {
-        PanelBlock<Terms> w[n_units];
-        for (int u = 0; u < n_units; ++u) w[u].at = panel[u] + place * PanelBlock<Terms>::kBytes;
-        multiply_block(w, TileBlock<c>{tile + place * TileBlock<c>::kBytes}, minus_offset, partial);
-      });
+  add_up_eight(Walk<8>(n_blocks).start, total,
+               [&](std::int64_t place, auto& partial) GALLEY_INLINE {
+                 PanelBlock<Terms> w[n_units];
+                 for (int u = 0; u < n_units; ++u)
+                   w[u].at = panel[u] + place * PanelBlock<Terms>::kBytes;
+                 multiply_block(w, TileBlock<c>{tile + place * TileBlock<c>::kBytes}, partial);
+               });
   for (int u = 0; u < n_units; ++u) {
     for (int t = 0; t < c; ++t) y[u][t].v = total[u][t];
   }
@@ -80,13 +82,12 @@ void multiply_tile(const std::byte* const (&panel)[2], const std::byte* tile, st
 
 template <class Terms, int c>
 void multiply_group_tile(const std::byte* group, const std::byte* const (&tile)[8], int n_blocks,
-                         int offset, FloatLanes (&partial)[8][kTileTokens]) {
-  const __m256i minus_offset = _mm256_set1_epi16(static_cast<std::int16_t>(-offset));
+                         FloatLanes (&partial)[8][kTileTokens]) {
   for (int i = 0; i < n_blocks; ++i) {
     const PanelBlock<Terms> w[1] = {{group + i * PanelBlock<Terms>::kBytes}};
     __m256 p[1][c];
     for (int t = 0; t < c; ++t) p[0][t] = partial[i][t].v;
-    multiply_block(w, TileBlock<c>{tile[i]}, minus_offset, p);
+    multiply_block(w, TileBlock<c>{tile[i]}, p);
     for (int t = 0; t < c; ++t) partial[i][t].v = p[0][t];
   }
 }
@@ -95,30 +96,28 @@ void multiply_group_tile(const std::byte* group, const std::byte* const (&tile)[
 
 template <class Terms>
 void multiply_panel(const std::byte* const (&panel)[2], std::int64_t n_units, const std::byte* tile,
-                    std::int64_t n_tokens, std::int64_t n_blocks, int offset,
-                    FloatLanes (&y)[2][kTileTokens]) {
+                    std::int64_t n_tokens, std::int64_t n_blocks, FloatLanes (&y)[2][kTileTokens]) {
   for_n_tokens(n_tokens, [&](auto n) {
     constexpr int c = decltype(n)::value;
-    if (n_units == 1) return multiply_tile<Terms, 1, c>(panel, tile, n_blocks, offset, y);
-    return multiply_tile<Terms, 2, c>(panel, tile, n_blocks, offset, y);
+    if (n_units == 1) return multiply_tile<Terms, 1, c>(panel, tile, n_blocks, y);
+    return multiply_tile<Terms, 2, c>(panel, tile, n_blocks, y);
   });
 }
 
 template <class Terms>
 void multiply_group(const std::byte* group, const std::byte* const (&tile)[8],
-                    std::int64_t n_tokens, int n_blocks, int offset,
-                    FloatLanes (&partial)[8][kTileTokens]) {
+                    std::int64_t n_tokens, int n_blocks, FloatLanes (&partial)[8][kTileTokens]) {
   for_n_tokens(n_tokens, [&](auto n) {
-    multiply_group_tile<Terms, decltype(n)::value>(group, tile, n_blocks, offset, partial);
+    multiply_group_tile<Terms, decltype(n)::value>(group, tile, n_blocks, partial);
   });
 }
 
-#define GALLEY_INSTANTIATE(Terms)                                                        \
-  template void multiply_panel<Terms>(const std::byte* const(&)[2], std::int64_t,        \
-                                      const std::byte*, std::int64_t, std::int64_t, int, \
-                                      FloatLanes(&)[2][kTileTokens]);                    \
-  template void multiply_group<Terms>(const std::byte*, const std::byte* const(&)[8],    \
-                                      std::int64_t, int, int, FloatLanes(&)[8][kTileTokens]);
+#define GALLEY_INSTANTIATE(Terms)                                                     \
+  template void multiply_panel<Terms>(const std::byte* const(&)[2], std::int64_t,     \
+                                      const std::byte*, std::int64_t, std::int64_t,   \
+                                      FloatLanes(&)[2][kTileTokens]);                 \
+  template void multiply_group<Terms>(const std::byte*, const std::byte* const(&)[8], \
+                                      std::int64_t, int, FloatLanes(&)[8][kTileTokens]);
 using Plain = BlockTerms<false, 0>;
 using WithMinimum = BlockTerms<false, 1>;
 using WithScales = BlockTerms<true, 0>;

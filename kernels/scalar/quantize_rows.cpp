@@ -34,6 +34,8 @@ void store_block(const QuantizedBlock& block, std::byte* to, std::int64_t c, std
   std::memcpy(to + 32 * c + 4 * i, &block.d, 4);
   std::memcpy(to + 36 * c + 4 * i, &block.sum, 4);
   std::memcpy(to + 40 * c + 4 * i, block.sums, 4);
+  const std::int32_t start = -128 * (block.sums[0] + block.sums[1]);
+  std::memcpy(to + 44 * c + 4 * i, &start, 4);
 }
 
 }  // namespace

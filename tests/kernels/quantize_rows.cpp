@@ -24,8 +24,11 @@ Quantized quantize(const kernels::KernelTable& isa, const std::vector<float>& x,
   out.tiles.resize(kernels::quantized_rows_bytes(tokens, cols), std::byte{0xee});
   out.remainder.resize(x.size());
   kernels::QuantizeRowsArgs args = {x.data(), cols, tokens, cols, {out.tiles.data(), tokens}};
+  run_parts(isa.quantize_rows, args, n_parts);
+  const std::vector<std::byte> tiles = out.tiles;
   args.remainder = out.remainder.data();
   run_parts(isa.quantize_rows, args, n_parts);
+  EXPECT_TRUE(tiles == out.tiles) << "another result with remainders";
   return out;
 }
 
@@ -35,6 +38,7 @@ struct Rounded {
   float d;
   float sum;
   int half_sum;  // of the half of the block that the column is in
+  std::int32_t start;
 };
 
 Rounded read(const std::vector<std::byte>& tiles, std::int64_t tokens, std::int64_t cols,
@@ -58,6 +62,7 @@ Rounded read(const std::vector<std::byte>& tiles, std::int64_t tokens, std::int6
       std::int16_t sums[2];
       std::memcpy(sums, at + 40 * c + 4 * i, 4);
       out.half_sum = sums[col % 32 / 16];
+      std::memcpy(&out.start, at + 44 * c + 4 * i, 4);
       return out;
     }
   }
@@ -83,7 +88,7 @@ TEST_P(QuantizeRows, IsTheScalarOne) {
               const Rounded a = read(expected.tiles, tokens, cols, t, col);
               const Rounded b = read(actual.tiles, tokens, cols, t, col);
               ASSERT_TRUE(a.q == b.q && same_bits(a.d, b.d) && same_bits(a.sum, b.sum) &&
-                          a.half_sum == b.half_sum)
+                          a.half_sum == b.half_sum && a.start == b.start)
                   << "token " << t << ", column " << col << " of " << cols
                   << ": x = " << x[static_cast<std::size_t>(t * cols + col)] << ", q " << a.q << " "
                   << b.q << ", d " << a.d << " " << b.d;
@@ -115,7 +120,10 @@ TEST_P(QuantizeRows, RoundsToNearestAndSumsUp) {
         const float rest = out.remainder[static_cast<std::size_t>(t * cols + col)];
         EXPECT_FLOAT_EQ(rest, static_cast<float>(value - double{r.d} * r.q));
       }
-      EXPECT_EQ(read(out.tiles, tokens, cols, t, first).half_sum, sum);
+      const Rounded half = read(out.tiles, tokens, cols, t, first);
+      EXPECT_EQ(half.half_sum, sum);
+      const std::int64_t other = first % 32 == 0 ? first + 16 : first - 16;
+      EXPECT_EQ(half.start, -128 * (sum + read(out.tiles, tokens, cols, t, other).half_sum));
     }
   }
 }
