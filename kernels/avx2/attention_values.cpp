@@ -48,8 +48,9 @@ void weigh_columns(const AttentionShape& shape, const AttentionBlock& values,
       }
     }
   }
-  for (int row = 0; row < kRows; ++row) {
-    if (rows.begin[row] >= rows.end[row]) continue;
+  unroll<kRows>([&](auto index) GALLEY_INLINE {
+    constexpr int row = decltype(index)::value;
+    if (rows.begin[row] >= rows.end[row]) return;
     for (int rest = same_begin ? j : rows.begin[row]; rest < rows.end[row]; ++rest) {
       const __m256 weight = _mm256_set1_ps(p[row * kAttentionBlock + rest]);
       for (int i = 0; i < kColumns; ++i) {
@@ -64,7 +65,7 @@ void weigh_columns(const AttentionShape& shape, const AttentionBlock& values,
       const __m256 taken = _mm256_mul_ps(sums[row][i], take);
       _mm256_storeu_ps(o + 8 * i, _mm256_fmadd_ps(_mm256_loadu_ps(o + 8 * i), keep, taken));
     }
-  }
+  });
 }
 
 template <int kRows, typename T>

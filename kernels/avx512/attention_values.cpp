@@ -50,8 +50,9 @@ void weigh_columns(const AttentionShape& shape, const AttentionBlock& values,
     }
   }
   *values.ahead = to_come;
-  for (int row = 0; row < kRows; ++row) {
-    if (rows.begin[row] >= rows.end[row]) continue;
+  unroll<kRows>([&](auto index) GALLEY_INLINE {
+    constexpr int row = decltype(index)::value;
+    if (rows.begin[row] >= rows.end[row]) return;
     for (int rest = same_begin ? j : rows.begin[row]; rest < rows.end[row]; ++rest) {
       const __m512 weight = _mm512_set1_ps(p[row * kAttentionBlock + rest]);
       for (int i = 0; i < kColumns; ++i) {
@@ -66,7 +67,7 @@ void weigh_columns(const AttentionShape& shape, const AttentionBlock& values,
       const __m512 taken = _mm512_mul_ps(sums[row][i], take);
       _mm512_storeu_ps(o + 16 * i, _mm512_fmadd_ps(_mm512_loadu_ps(o + 16 * i), keep, taken));
     }
-  }
+  });
 }
 
 template <int kRows, typename T>
