@@ -198,7 +198,7 @@ class TileAttention {
         __builtin_prefetch(rows + i, 0, 2);
       }
     }
-    // The loops below take a turn for every 32 columns of every position, or more.
+    // The loops below ask once for every 32 columns of every position, or more often.
     ahead_.step = (kv.row_bytes * 32 / kv.head_size + kLineBytes - 1) / kLineBytes * kLineBytes;
   }
 

@@ -46,7 +46,7 @@ void dot_products(const AttentionShape& shape, const float* q, const float* keys
     for (__m256& sum : row) sum = _mm256_setzero_ps();
   }
   for (std::int64_t c = 0; c < shape.k_size; ++c) {
-    ask(ahead);
+    for (int i = 0; i < kVectors; i += 4) ask(ahead);
     __m256 key[kVectors];
     for (int i = 0; i < kVectors; ++i) key[i] = _mm256_load_ps(keys + c * kAttentionBlock + 8 * i);
     for (int row = 0; row < kRows; ++row) {

@@ -48,7 +48,7 @@ template <int kRows, int kVectors>
   });
   Ahead to_come = ahead;  // a copy, which stays in registers
   for (std::int64_t c = 0; c < shape.k_size; ++c) {
-    ask(to_come);
+    for (int i = 0; i < kVectors; i += 2) ask(to_come);
     __m512 key[kVectors];
     for (int i = 0; i < kVectors; ++i) key[i] = _mm512_load_ps(keys + c * kAttentionBlock + 16 * i);
     for (int row = 0; row < kRows; ++row) {

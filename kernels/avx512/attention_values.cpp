@@ -39,7 +39,7 @@ void weigh_columns(const AttentionShape& shape, const AttentionBlock& values,
   int j = rows.begin[0];
   Ahead to_come = *values.ahead;  // a copy, which stays in registers
   for (; same_begin && j < common_end; ++j) {
-    ask(to_come);
+    for (int i = 0; i < kColumns; i += 2) ask(to_come);
     __m512 value[kColumns];
     for (int i = 0; i < kColumns; ++i) value[i] = load_columns(v + j * stride + 16 * i);
     for (int row = 0; row < kRows; ++row) {
