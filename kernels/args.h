@@ -253,7 +253,8 @@ struct StoreKvArgs {
 // out[t, h] = sum over p of softmax_p(score(t, h, p)) * v[p, h / group], where
 // score = q[t, h] . k[p, h / group] * scale, soft-capped if `softcap` > 0, over the positions
 // p <= positions[t] of the token's own sequence, and p > positions[t] - window if window > 0;
-// group = n_heads / n_kv_heads. If k is Q8_0, q is rounded as by quantize_rows first.
+// group = n_heads / n_kv_heads. If k is Q8_0, q is rounded as by quantize_rows first; if v is, the
+// weights are rounded to 16 bits (docs/attention.md).
 // Order (docs/exactness.md): each block of positions gives its own maximum m_b, sum l_b of
 // exp(score - m_b) and weighted values o_b; blocks are then merged in ascending order.
 // Sources: Vaswani et al. 2017; Milakov & Gimelshein 2018 (running softmax); Ainslie et al.

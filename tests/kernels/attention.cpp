@@ -2,7 +2,6 @@
 // batch; the scalar one is near float64; what a token may not see has no influence.
 #include <cstring>
 
-#include "kernels/scalar/attention_steps.h"
 #include "tests/kernels/kernel_test.h"
 
 namespace galley::test {
@@ -430,34 +429,29 @@ TEST_P(Attention, TheFutureHasNoInfluence) {
   EXPECT_TRUE(std::isnan(actual[static_cast<std::size_t>(10 * stride)]));
 }
 
-// Keys of Q8_0: the product of the rounded vectors is exact but for one rounding per block, and
-// rounding the query moves it by half a step of each code at most.
-TEST(AttentionSteps, ProductWithRoundedKeys) {
-  Random random(9);
-  for (int round = 0; round < 200; ++round) {
-    constexpr int kBlocks = 4;
-    const std::vector<float> q = random.floats(32 * kBlocks, round % 2 == 0 ? 1.0f : 50.0f);
-    kernels::scalar::QuantizedBlock query[kBlocks];
-    BlockQ8_0 key[kBlocks];
-    double rounded = 0, unrounded = 0, largest_move = 0, size = 0;
-    for (int b = 0; b < kBlocks; ++b) {
-      query[b] = kernels::scalar::quantize_block(q.data() + 32 * b);
-      key[b].d = float_to_half(0.01f * static_cast<float>(random.integer(1, 100)));
-      const double d_k = half_to_float(key[b].d);
-      for (int i = 0; i < 32; ++i) {
-        key[b].qs[i] = static_cast<std::int8_t>(random.integer(-128, 127));
-        const double k = d_k * key[b].qs[i];
-        const double rounded_q = static_cast<double>(query[b].d) * query[b].q[i];
-        rounded += rounded_q * k;
-        size += std::abs(rounded_q * k);
-        unrounded += static_cast<double>(q[static_cast<std::size_t>(32 * b + i)]) * k;
-        largest_move += 0.5001 * static_cast<double>(query[b].d) * std::abs(k);
-      }
-    }
-    const double product = kernels::scalar::score_product(query, key, kBlocks);
-    EXPECT_NEAR(product, rounded, 1e-6 * size);
-    EXPECT_NEAR(product, unrounded, largest_move + 1e-6 * size);
+// A value that is not finite makes the output of the tokens that see it NaN, and only of those.
+TEST_P(Attention, ANaNAmongRoundedValues) {
+  Random random(11);
+  Problem problem;
+  problem.type = DType::kQ8_0;
+  problem.head_size_k = problem.head_size_v = 64;
+  problem.add_tokens(0, 55, 20);
+  problem.fill(random);
+  const std::vector<float> expected = problem.run(kernels().attention);
+  const std::int64_t row_size = row_bytes(DType::kQ8_0, 64);
+  for (std::int64_t head = 0; head < problem.n_kv_heads; ++head) {  // the scale of columns 32 .. 63
+    const std::int64_t at = (head * problem.n_slots + 65) * row_size + row_size / 2;
+    std::fill_n(problem.v_bytes.begin() + at, 2, std::byte{0xff});
   }
+  const std::vector<float> actual = problem.run(kernels().attention);
+  const std::int64_t stride = problem.out_width() + 1;
+  EXPECT_TRUE(same_bits(std::span(expected).first(static_cast<std::size_t>(10 * stride)),
+                        std::span(actual).first(static_cast<std::size_t>(10 * stride))));
+  const std::span<const float> of_token_65 = std::span(actual).subspan(
+      static_cast<std::size_t>(10 * stride), static_cast<std::size_t>(problem.head_size_v));
+  EXPECT_TRUE(same_bits(std::span(expected).subspan(static_cast<std::size_t>(10 * stride), 32),
+                        of_token_65.first(32)));
+  for (const float y : of_token_65.subspan(32)) EXPECT_TRUE(std::isnan(y));
 }
 
 }  // namespace
