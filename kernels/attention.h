@@ -57,23 +57,6 @@ struct AttentionBlock {
   Ahead* ahead = nullptr;
 };
 
-// Where load_paired puts what, from `at` on. Float is float, or const float to read it.
-template <class Float>
-struct PairedValues {
-  Float* at;
-  std::int64_t columns;
-
-  static constexpr std::int64_t kPairs = kAttentionBlock / 2;
-  // A dword of two codes, as 16 bits, for each pair of positions most_positions apart: [columns].
-  GALLEY_INLINE Float* pair(std::int64_t i) const { return at + i * columns; }
-  // The scales of block b of all positions.
-  GALLEY_INLINE Float* d(std::int64_t b) const { return pair(kPairs) + b * kAttentionBlock; }
-  // For rows that see the whole block of positions: the scales as factors of weights, and what the
-  // integers are worth (scalar/attention_steps.h).
-  GALLEY_INLINE Float* factors(std::int64_t b) const { return d(columns / 32 + b); }
-  GALLEY_INLINE Float& scale(std::int64_t b) const { return d(columns / 16)[b]; }
-};
-
 // A few rows that meet the same block, and their running softmax.
 struct AttentionRows {
   int count = 0;                       // 1, 2, 4 or 8
@@ -88,6 +71,25 @@ struct AttentionRows {
   float keep[kMostRows] = {};          // by what to multiply o when the block is merged,
   float take[kMostRows] = {};          // and by what the values of the block
 };
+
+// The positions of the block that any of the rows sees.
+struct SeenPositions {
+  int begin = static_cast<int>(kAttentionBlock);
+  int end = 0;
+  bool all = true;  // every row sees every position
+};
+
+template <int kRows>
+GALLEY_INLINE inline SeenPositions seen_by(const AttentionRows& rows) {
+  SeenPositions seen;
+  for (int row = 0; row < kRows; ++row) {
+    seen.all = seen.all && rows.begin[row] == 0 && rows.end[row] == kAttentionBlock;
+    if (rows.begin[row] >= rows.end[row]) continue;
+    seen.begin = rows.begin[row] < seen.begin ? rows.begin[row] : seen.begin;
+    seen.end = rows.end[row] > seen.end ? rows.end[row] : seen.end;
+  }
+  return seen;
+}
 
 // The functions of one instruction set.
 struct AttentionInner {
@@ -105,7 +107,7 @@ struct AttentionInner {
   void (*load_turned)(const KvTensor& kv, const std::byte* rows, std::int64_t columns,
                       float* scratch, float* out);
   // Values of Q8_0 of the positions begin .. end - 1 of the block at `rows`, and some around them,
-  // for products of pairs: a PairedValues at `out`.
+  // for products of pairs: PairedValues (attention_paired.h) at `out`.
   void (*load_paired)(const KvTensor& kv, const std::byte* rows, std::int64_t begin,
                       std::int64_t end, std::int64_t columns, float* out);
   // A query rounded like the inputs of matmuls, for keys of Q8_0: [n / 32] blocks of

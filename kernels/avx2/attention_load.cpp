@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "kernels/attention_paired.h"
 #include "kernels/avx2/dword_lanes.h"
 #include "kernels/avx2/lanes.h"
 #include "tensor/blocks.h"

@@ -7,21 +7,13 @@
 
 #include <cstdint>
 
+#include "kernels/attention_paired.h"
 #include "kernels/avx2/attention_inner.h"
 #include "kernels/scalar/attention_steps.h"
 #include "kernels/unroll.h"
 
 namespace galley::kernels::avx2 {
 namespace {
-
-constexpr int kPairs = kAttentionBlock / 2;
-
-// The weights of some rows as integers: a dword has those of two positions 8 apart.
-template <int kRows>
-struct PairedWeights {
-  alignas(32) std::int32_t pairs[kRows][kPairs];
-  float scale[kRows];
-};
 
 // All bits where begin <= position < end, for 8 positions from j on.
 __m256i seen_lanes(std::int32_t begin, std::int32_t end, int j) {
@@ -38,70 +30,36 @@ std::uint32_t largest(__m256i x) {
   return static_cast<std::uint32_t>(_mm_cvtsi128_si32(one));
 }
 
-// The weights p of a row.
-GALLEY_INLINE inline void round_weights(const float* p, const float* factors, std::int32_t* pairs) {
-  const auto rounded = [&](int j) GALLEY_INLINE {
-    return _mm256_cvtps_epi32(_mm256_mul_ps(_mm256_loadu_ps(p + j), _mm256_load_ps(factors + j)));
-  };
-  for (int j = 0; j < kAttentionBlock; j += 16) {
-    const __m256i high = _mm256_slli_epi32(rounded(j + 8), 16);
-    _mm256_store_si256(reinterpret_cast<__m256i*>(pairs + j / 2),
-                       _mm256_blend_epi16(rounded(j), high, 0xaa));
-  }
-}
-
-// Those of all rows, for block b of columns.
-template <int kRows>
-void round_weights(const AttentionRows& rows, const PairedValues<const float>& values,
-                   std::int64_t b, PairedWeights<kRows>& out) {
-  const float* d = values.d(b);
-  const float* whole_factors = values.factors(b);
-  const float whole_scale = values.scale(b);
-  for (int row = 0; row < kRows; ++row) {
-    const std::int32_t begin = rows.begin[row];
-    const std::int32_t end = rows.end[row];
-    const float* p = rows.p + row * kAttentionBlock;
-    if (begin == 0 && end == kAttentionBlock) {
-      out.scale[row] = whole_scale;
-      round_weights(p, whole_factors, out.pairs[row]);
-    } else {
-      alignas(32) float factors[kAttentionBlock];
-      out.scale[row] = weight_factors(d, begin, end, factors);
-      round_weights(p, factors, out.pairs[row]);
+// For kernels/attention_paired.h.
+struct Rounding {
+  GALLEY_INLINE static void round_weights(const float* p, const float* factors,
+                                          std::int32_t* pairs) {
+    const auto rounded = [&](int j) GALLEY_INLINE {
+      return _mm256_cvtps_epi32(_mm256_mul_ps(_mm256_loadu_ps(p + j), _mm256_load_ps(factors + j)));
+    };
+    for (int j = 0; j < kAttentionBlock; j += 16) {
+      const __m256i high = _mm256_slli_epi32(rounded(j + 8), 16);
+      _mm256_store_si256(reinterpret_cast<__m256i*>(pairs + j / 2),
+                         _mm256_blend_epi16(rounded(j), high, 0xaa));
     }
   }
-}
-
-// What the rows see of the block, in pairs.
-struct Seen {
-  int begin = kPairs;
-  int end = 0;
-};
-
-template <int kRows>
-Seen seen_by(const AttentionRows& rows) {
-  Seen seen;
-  for (int row = 0; row < kRows; ++row) {
-    if (rows.begin[row] >= rows.end[row]) continue;
-    const int begin = rows.begin[row] / 16 * 8;
-    const int end = (rows.end[row] + 15) / 16 * 8;
-    seen.begin = begin < seen.begin ? begin : seen.begin;
-    seen.end = end > seen.end ? end : seen.end;
+  static float weight_factors(const float* d, std::int32_t begin, std::int32_t end,
+                              float* factors) {
+    return avx2::weight_factors(d, begin, end, factors);
   }
-  return seen;
-}
+};
 
 // o = o * keep + take * the weighted values, for the 16 columns from c on.
 template <int kRows>
 void weigh_columns(const AttentionShape& shape, const AttentionBlock& values,
-                   const AttentionRows& rows, const PairedWeights<kRows>& weights, Seen seen,
-                   std::int64_t c) {
+                   const AttentionRows& rows, const PairedWeights<kRows>& weights,
+                   SeenPositions seen, std::int64_t c) {
   const PairedValues<const float> v{reinterpret_cast<const float*>(values.rows), shape.v_columns};
   __m256i sums[kRows][2];
   unroll<kRows>([&](auto row) GALLEY_INLINE {
     sums[row.value][0] = sums[row.value][1] = _mm256_setzero_si256();
   });
-  for (int pair = seen.begin; pair < seen.end; ++pair) {
+  for (int pair = seen.begin / 16 * 8; pair < (seen.end + 15) / 16 * 8; ++pair) {
     ask(*values.ahead);
     const auto* at = reinterpret_cast<const __m256i*>(v.pair(pair) + c);
     const __m256i value[2] = {_mm256_load_si256(at), _mm256_load_si256(at + 1)};
@@ -131,10 +89,10 @@ template <int kRows>
 void weigh_rows(const AttentionShape& shape, const AttentionBlock& values,
                 const AttentionRows& rows) {
   const PairedValues<const float> v{reinterpret_cast<const float*>(values.rows), shape.v_columns};
-  const Seen seen = seen_by<kRows>(rows);
+  const SeenPositions seen = seen_by<kRows>(rows);
   for (std::int64_t c = 0; c < shape.v_columns; c += 32) {
     PairedWeights<kRows> weights;
-    round_weights(rows, v, c / 32, weights);
+    kernels::round_weights<Rounding>(rows, v, c / 32, weights);
     weigh_columns(shape, values, rows, weights, seen, c);
     weigh_columns(shape, values, rows, weights, seen, c + 16);
   }

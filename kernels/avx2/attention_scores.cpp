@@ -17,25 +17,6 @@
 namespace galley::kernels::avx2 {
 namespace {
 
-// The positions that any of the rows sees.
-struct Seen {
-  int begin = kAttentionBlock;
-  int end = 0;
-  bool all = true;  // every row sees every position of the block
-};
-
-template <int kRows>
-Seen seen_by(const AttentionRows& rows) {
-  Seen seen;
-  for (int row = 0; row < kRows; ++row) {
-    seen.all = seen.all && rows.begin[row] == 0 && rows.end[row] == kAttentionBlock;
-    if (rows.begin[row] >= rows.end[row]) continue;
-    seen.begin = rows.begin[row] < seen.begin ? rows.begin[row] : seen.begin;
-    seen.end = rows.end[row] > seen.end ? rows.end[row] : seen.end;
-  }
-  return seen;
-}
-
 // p[row][i] = q[row] . k[i] for kRows rows and 8 kVectors positions; `keys` and `p` point to the
 // first of these.
 template <int kRows, int kVectors>
@@ -148,7 +129,7 @@ inline float largest(__m256 x) {
 // each row.
 template <int kRows>
 void score_positions(const AttentionShape& shape, const AttentionBlock& keys,
-                     const AttentionRows& rows, const Seen& seen, float* m) {
+                     const AttentionRows& rows, const SeenPositions& seen, float* m) {
   constexpr int kVectors = 8 / kRows;
   constexpr int kStep = 8 * kVectors;
   for (int j = seen.begin / kStep * kStep; j < seen.end; j += kStep) {
@@ -183,7 +164,7 @@ __m256 offset(__m256 m) {
 
 // Turns the scores in p into weights e^(score - m); l gets the sum of each row.
 template <int kRows>
-void weigh_positions(const float* m, const Seen& seen, float* p, float* l) {
+void weigh_positions(const float* m, const SeenPositions& seen, float* p, float* l) {
   for (int row = 0; row < kRows; ++row) {
     const __m256 shift = offset(_mm256_set1_ps(m[row]));
     __m256 sums[2] = {_mm256_setzero_ps(), _mm256_setzero_ps()};  // 16 partial sums
@@ -223,7 +204,7 @@ void merge(const float* block_m, const float* block_l, AttentionRows& rows) {
 
 template <int kRows>
 void score_rows(const AttentionShape& shape, const AttentionBlock& keys, AttentionRows& rows) {
-  const Seen seen = seen_by<kRows>(rows);
+  const SeenPositions seen = seen_by<kRows>(rows);
   float m[kRows];
   float l[kRows];
   score_positions<kRows>(shape, keys, rows, seen, m);

@@ -6,82 +6,37 @@
 #include <immintrin.h>
 
 #include <cstdint>
-#include <limits>
 
+#include "kernels/attention_paired.h"
 #include "kernels/avx512/attention_inner.h"
-#include "kernels/avx512/lanes.h"
 #include "kernels/scalar/attention_steps.h"
 #include "kernels/unroll.h"
 
 namespace galley::kernels::avx512 {
 namespace {
 
-constexpr int kPairs = kAttentionBlock / 2;
-
-// The weights of some rows as integers: a dword has those of two positions 16 apart.
-template <int kRows>
-struct PairedWeights {
-  alignas(64) std::int32_t pairs[kRows][kPairs];
-  float scale[kRows];  // what they are worth
-};
-
-// The weights p of a row.
-GALLEY_INLINE inline void round_weights(const float* p, const float* factors, std::int32_t* pairs) {
-  const auto rounded = [&](int j) GALLEY_INLINE {
-    return _mm512_cvtps_epi32(_mm512_mul_ps(_mm512_loadu_ps(p + j), _mm512_load_ps(factors + j)));
-  };
-  for (int j = 0; j < kAttentionBlock; j += 32) {
-    const __m512i high = _mm512_slli_epi32(rounded(j + 16), 16);
-    _mm512_store_si512(pairs + j / 2, _mm512_mask_blend_epi16(0xaaaaaaaa, rounded(j), high));
-  }
-}
-
-// Those of all rows, for block b of columns.
-template <int kRows>
-GALLEY_INLINE inline void round_weights(const AttentionRows& rows,
-                                        const PairedValues<const float>& values, std::int64_t b,
-                                        PairedWeights<kRows>& out) {
-  const float* d = values.d(b);
-  const float* whole_factors = values.factors(b);
-  const float whole_scale = values.scale(b);
-  unroll<kRows>([&](auto row) GALLEY_INLINE {
-    const std::int32_t begin = rows.begin[row.value];
-    const std::int32_t end = rows.end[row.value];
-    const float* p = rows.p + row.value * kAttentionBlock;
-    if (begin == 0 && end == kAttentionBlock) {
-      out.scale[row.value] = whole_scale;
-      round_weights(p, whole_factors, out.pairs[row.value]);
-    } else {
-      alignas(64) float factors[kAttentionBlock];
-      out.scale[row.value] = weight_factors(d, begin, end, factors);
-      round_weights(p, factors, out.pairs[row.value]);
+// For kernels/attention_paired.h.
+struct Rounding {
+  GALLEY_INLINE static void round_weights(const float* p, const float* factors,
+                                          std::int32_t* pairs) {
+    const auto rounded = [&](int j) GALLEY_INLINE {
+      return _mm512_cvtps_epi32(_mm512_mul_ps(_mm512_loadu_ps(p + j), _mm512_load_ps(factors + j)));
+    };
+    for (int j = 0; j < kAttentionBlock; j += 32) {
+      const __m512i high = _mm512_slli_epi32(rounded(j + 16), 16);
+      _mm512_store_si512(pairs + j / 2, _mm512_mask_blend_epi16(0xaaaaaaaa, rounded(j), high));
     }
-  });
-}
-
-// What the rows see of the block, in pairs.
-struct Seen {
-  int begin = kPairs;
-  int end = 0;
-};
-
-template <int kRows>
-Seen seen_by(const AttentionRows& rows) {
-  Seen seen;
-  for (int row = 0; row < kRows; ++row) {
-    if (rows.begin[row] >= rows.end[row]) continue;
-    const int begin = rows.begin[row] / 32 * 16;
-    const int end = (rows.end[row] + 31) / 32 * 16;
-    seen.begin = begin < seen.begin ? begin : seen.begin;
-    seen.end = end > seen.end ? end : seen.end;
   }
-  return seen;
-}
+  static float weight_factors(const float* d, std::int32_t begin, std::int32_t end,
+                              float* factors) {
+    return avx512::weight_factors(d, begin, end, factors);
+  }
+};
 
 // sums[row] = the products of the rows' weights with the values of 32 columns, `stride` dwords from
 // pair to pair. (Inlined, the loop has too few registers.)
 template <int kRows>
-[[gnu::noinline]] void multiply_pairs(const PairedWeights<kRows>& weights, Seen seen,
+[[gnu::noinline]] void multiply_pairs(const PairedWeights<kRows>& weights, SeenPositions seen,
                                       const float* values, std::int64_t stride, Ahead& ahead,
                                       __m512i (*sums)[2]) {
   __m512i sum[kRows][2];
@@ -89,7 +44,7 @@ template <int kRows>
     sum[row.value][0] = sum[row.value][1] = _mm512_setzero_si512();
   });
   Ahead to_come = ahead;  // a copy, which stays in registers
-  for (int pair = seen.begin; pair < seen.end; ++pair) {
+  for (int pair = seen.begin / 32 * 16; pair < (seen.end + 31) / 32 * 16; ++pair) {
     ask(to_come);
     ask(to_come);
     const float* at = values + pair * stride;
@@ -110,10 +65,10 @@ template <int kRows>
 // o = o * keep + take * the weighted values, for the 32 columns from c on.
 template <int kRows>
 void weigh_columns(const AttentionShape& shape, const AttentionBlock& values,
-                   const AttentionRows& rows, Seen seen, std::int64_t c) {
+                   const AttentionRows& rows, SeenPositions seen, std::int64_t c) {
   const PairedValues<const float> v{reinterpret_cast<const float*>(values.rows), shape.v_columns};
   PairedWeights<kRows> weights;
-  round_weights(rows, v, c / 32, weights);
+  kernels::round_weights<Rounding>(rows, v, c / 32, weights);
   __m512i sums[kRows][2];
   multiply_pairs(weights, seen, v.pair(0) + c, shape.v_columns, *values.ahead, sums);
   unroll<kRows>([&](auto row) GALLEY_INLINE {
@@ -133,7 +88,7 @@ void weigh_columns(const AttentionShape& shape, const AttentionBlock& values,
 template <int kRows>
 void weigh_rows(const AttentionShape& shape, const AttentionBlock& values,
                 const AttentionRows& rows) {
-  const Seen seen = seen_by<kRows>(rows);
+  const SeenPositions seen = seen_by<kRows>(rows);
   for (std::int64_t c = 0; c < shape.v_columns; c += 32) {
     weigh_columns<kRows>(shape, values, rows, seen, c);
   }

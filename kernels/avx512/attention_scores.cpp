@@ -18,25 +18,6 @@
 namespace galley::kernels::avx512 {
 namespace {
 
-// The positions that any of the rows sees.
-struct Seen {
-  int begin = kAttentionBlock;
-  int end = 0;
-  bool all = true;  // every row sees every position of the block
-};
-
-template <int kRows>
-Seen seen_by(const AttentionRows& rows) {
-  Seen seen;
-  for (int row = 0; row < kRows; ++row) {
-    seen.all = seen.all && rows.begin[row] == 0 && rows.end[row] == kAttentionBlock;
-    if (rows.begin[row] >= rows.end[row]) continue;
-    seen.begin = rows.begin[row] < seen.begin ? rows.begin[row] : seen.begin;
-    seen.end = rows.end[row] > seen.end ? rows.end[row] : seen.end;
-  }
-  return seen;
-}
-
 // p[row][i] = q[row] . k[i] for kRows rows and 16 kVectors positions; `keys` and `p` point to the
 // first of these. (Inlined, the loop has too few registers.)
 template <int kRows, int kVectors>
@@ -146,7 +127,7 @@ __m512 finish_score(const AttentionShape& shape, const AttentionRows& rows, int 
 // Fills p with the dot products of the positions seen and those around them.
 template <int kRows>
 void multiply_positions(const AttentionShape& shape, const AttentionBlock& keys,
-                        const AttentionRows& rows, const Seen& seen) {
+                        const AttentionRows& rows, const SeenPositions& seen) {
   constexpr int kVectors = kRows <= 4 ? 4 : 2;
   constexpr int kStep = 16 * kVectors;
   for (int j = seen.begin / kStep * kStep; j < seen.end; j += kStep) {
@@ -203,7 +184,7 @@ struct BlockSoftmax {
 // Turns the dot products in p into weights e^(score - m).
 template <int kRows>
 BlockSoftmax weigh_positions(const AttentionShape& shape, const AttentionRows& rows,
-                             const Seen& seen) {
+                             const SeenPositions& seen) {
   const int begin = seen.begin / 16 * 16;
   __m512 largest[kRows];
   for (int row = 0; row < kRows; ++row) {
@@ -290,7 +271,7 @@ void merge(const BlockSoftmax& block, AttentionRows& rows) {
 
 template <int kRows>
 void score_rows(const AttentionShape& shape, const AttentionBlock& keys, AttentionRows& rows) {
-  const Seen seen = seen_by<kRows>(rows);
+  const SeenPositions seen = seen_by<kRows>(rows);
   multiply_positions<kRows>(shape, keys, rows, seen);
   const bool is_plain = seen.all && shape.softcap <= 0.0f && shape.scale > 0.0f;
   merge<kRows>(
