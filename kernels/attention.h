@@ -63,7 +63,7 @@ struct AttentionRows {
   std::int32_t begin[kMostRows] = {};  // row i sees positions begin[i] .. end[i] - 1 of the block;
   std::int32_t end[kMostRows] = {};    // it may see none
   const float* q = nullptr;            // [count, k_columns], and if the keys are Q8_0,
-  const std::byte* q8 = nullptr;       // the same, each a QuantizedRows of one row
+  const std::byte* q8 = nullptr;       // the same, each as round_query leaves it
   float* p = nullptr;                  // [count, kAttentionBlock] scores, then weights
   float* o = nullptr;                  // [count, v_columns] values weighted by e^(score - m)
   float* m = nullptr;                  // [count] largest score so far
