@@ -91,6 +91,16 @@ GALLEY_INLINE inline SeenPositions seen_by(const AttentionRows& rows) {
   return seen;
 }
 
+// What quantize_rows is asked for a query q[n]: one row, its blocks at `out`.
+GALLEY_INLINE inline QuantizeRowsArgs one_query(const float* q, std::int64_t n, std::byte* out) {
+  QuantizeRowsArgs args;
+  args.x = q;
+  args.tokens = 1;
+  args.cols = n;
+  args.out = {out, 1};
+  return args;
+}
+
 // The functions of one instruction set.
 struct AttentionInner {
   int most_rows = 1;        // the largest count it takes: 4 or 8

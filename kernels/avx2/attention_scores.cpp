@@ -215,12 +215,7 @@ void score_rows(const AttentionShape& shape, const AttentionBlock& keys, Attenti
 }  // namespace
 
 void round_query(const float* q, std::int64_t n, std::byte* out) {
-  QuantizeRowsArgs args;
-  args.x = q;
-  args.tokens = 1;
-  args.cols = n;
-  args.out = {out, 1};
-  quantize_rows(args, Part{});
+  quantize_rows(one_query(q, n, out), Part{});
 }
 
 void score(const AttentionShape& shape, const AttentionBlock& keys, AttentionRows& rows) {

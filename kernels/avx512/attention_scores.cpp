@@ -284,12 +284,7 @@ void score_rows(const AttentionShape& shape, const AttentionBlock& keys, Attenti
 // With 128 added to each code, as vpdpbusd multiplies unsigned with signed bytes; the sums with a
 // key begin where that is taken off (load_turned).
 void round_query(const float* q, std::int64_t n, std::byte* out) {
-  QuantizeRowsArgs args;
-  args.x = q;
-  args.tokens = 1;
-  args.cols = n;
-  args.out = {out, 1};
-  quantize_rows(args, Part{});
+  quantize_rows(one_query(q, n, out), Part{});
   for (std::int64_t b = 0; b < n / 32; ++b) {
     auto* codes = reinterpret_cast<__m256i*>(out + b * kQuantizedBlockBytes);
     _mm256_storeu_si256(codes, _mm256_xor_si256(_mm256_loadu_si256(codes), _mm256_set1_epi8(-128)));
