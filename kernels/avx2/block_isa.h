@@ -36,24 +36,35 @@ __m256i minus_offset(const DwordLanes (&scale)[2]) {
   return _mm256_mullo_epi16(pair.v, _mm256_set1_epi16(-Traits::kOffset));
 }
 
+// Stores signed codes as a PanelBlock has them: signs, magnitudes, and the sum of the magnitudes of
+// the negative ones.
+template <class Block>
+GALLEY_INLINE inline void store_signed(const DwordLanes (&codes)[8], __m256i* to) {
+  __m256i negative = _mm256_setzero_si256();  // sums of two in 16 bits: eight stay below 2,049
+  for (int k = 0; k < 8; ++k) {
+    const __m256i sign = _mm256_cmpgt_epi8(_mm256_setzero_si256(), codes[k].v);
+    const __m256i magnitude = _mm256_abs_epi8(codes[k].v);
+    _mm256_store_si256(to + k, sign);
+    _mm256_store_si256(to + Block::kMagnitudesAt + k, magnitude);
+    const __m256i of_negative = _mm256_and_si256(sign, magnitude);
+    negative = _mm256_add_epi16(negative, _mm256_maddubs_epi16(of_negative, _mm256_set1_epi8(1)));
+  }
+  _mm256_store_si256(to + Block::kStartAt, _mm256_madd_epi16(negative, _mm256_set1_epi16(1)));
+}
+
 // Stores a block's weights as a Block, which is a PanelBlock.
 template <class Block, class Traits>
 GALLEY_INLINE inline void store_block(const DwordLanes (&codes)[8],
                                       const Scales<DwordLanes>& scales, std::byte* to) {
-  const auto put = [to](int place, __m256i value) {
-    _mm256_store_si256(reinterpret_cast<__m256i*>(to + 32 * place), value);
+  auto* integers = reinterpret_cast<__m256i*>(to);
+  const auto put = [integers](int place, __m256i v) { _mm256_store_si256(integers + place, v); };
+  const auto put_floats = [to](int place, __m256 v) {
+    _mm256_store_ps(reinterpret_cast<float*>(to + 32 * place), v);
   };
-  const auto put_floats = [to](int place, __m256 value) {
-    _mm256_store_ps(reinterpret_cast<float*>(to + 32 * place), value);
-  };
-  for (int k = 0; k < 8; ++k) {
-    if constexpr (Block::kKind == CodeKind::kWide) {
-      put(2 * k, widened<0>(codes[k]));
-      put(2 * k + 1, widened<1>(codes[k]));
-    } else {
-      put(k, codes[k].v);
-      if constexpr (Block::kKind == CodeKind::kSigned) put(8 + k, _mm256_abs_epi8(codes[k].v));
-    }
+  if constexpr (Block::kIsSigned) {
+    store_signed<Block>(codes, integers);
+  } else {
+    for (int k = 0; k < 8; ++k) put(k, codes[k].v);
   }
   put_floats(Block::kDAt, scales.d.v);
   if constexpr (Traits::kHasScales) {
@@ -70,7 +81,7 @@ GALLEY_INLINE inline void store_block(const DwordLanes (&codes)[8],
 template <class Traits>
 class PanelSink {
  public:
-  using Block = PanelBlock<PanelProducts<Traits>>;
+  using Block = PanelBlock<ProductsOf<Traits>>;
 
   PanelSink(std::byte* panel, const BlockWalk& walk) {
     for (int i = 0; i < 8; ++i) next_[i] = panel + walk.start[i] * Block::kBytes;
@@ -91,7 +102,7 @@ class PanelSink {
 template <class Traits>
 class TileSink {
  public:
-  using Block = PanelBlock<GroupProducts<Traits>>;
+  using Block = PanelBlock<ProductsOf<Traits>>;
 
   TileSink(const std::byte* tile, std::int64_t n_tokens, const BlockWalk& walk)
       : n_tokens_(n_tokens) {
@@ -106,8 +117,7 @@ class TileSink {
   }
 
   void end_group(int n_blocks) {
-    multiply_group<GroupProducts<Traits>>(group_, next_, n_tokens_, n_blocks, Traits::kOffset,
-                                          partial_);
+    multiply_group<ProductsOf<Traits>>(group_, next_, n_tokens_, n_blocks, partial_);
     for (const std::byte*& next : next_) next += n_tokens_ * kQuantizedBlockBytes;
   }
 
@@ -138,8 +148,7 @@ struct BlockIsa {
   static void multiply_panel(const std::byte* const (&panel)[2], std::int64_t n_units,
                              const std::byte* tile, std::int64_t n_tokens, std::int64_t n_blocks,
                              FloatLanes (&y)[2][kTileTokens]) {
-    avx2::multiply_panel<PanelProducts<Traits>>(panel, n_units, tile, n_tokens, n_blocks,
-                                                Traits::kOffset, y);
+    avx2::multiply_panel<ProductsOf<Traits>>(panel, n_units, tile, n_tokens, n_blocks, y);
   }
 
   // Writes the values of the first n_rows rows.

@@ -10,10 +10,11 @@
 //   5 bits: four, below 31,497
 //   6 bits: two, below 32,005
 //   7 bits: one, below 32,259
-// 8 bits have signs, and there are two ways. For many tokens codes and activations are widened to
-// 16 bits, and vpmaddwd adds pairs of products into 32: the fewest instructions. For a few tokens
-// widening is not worth it: vpsignb passes the signs on to the activations, and the magnitudes (128
-// at most) are multiplied; one step stays below 32,513. (q is never -128, which has no negative.)
+// 8 bits have signs. Then the magnitudes (128 at most) are multiplied, with activations whose bits
+// are flipped where the weight is negative: the flipped q is -q - 1, so such a product is w q -
+// |w|, and the sum of the block begins with what they lack, the sum of the negative weights'
+// magnitudes. One step lies in -32,768 .. 32,512, which just fits. (Negating q, vpsignb, would need
+// no such start, but takes one of the two units that multiply; vpxor takes any.)
 #pragma once
 
 #include <immintrin.h>
@@ -26,21 +27,16 @@
 
 namespace galley::kernels::avx2 {
 
-enum class CodeKind {
-  kUnsigned,  // 8 bits without a sign
-  kSigned,    // 8 bits, beside their magnitudes
-  kWide,      // 16 bits
-};
-
 // How the integer products of a type are made, and which terms follow.
-//   steps    of four columns that may be added up in 16 bits
-template <class BlockTerms, CodeKind kind, int steps>
+//   is_signed  codes of 8 bits, kept as signs and magnitudes
+//   steps      of four columns that may be added up in 16 bits
+//   offset     of codes without scales, to be taken off their sum (PanelBlock has it with scales)
+template <class BlockTerms, bool is_signed, int steps, int offset>
 struct Products {
   using Terms = BlockTerms;
-  static constexpr CodeKind kKind = kind;
+  static constexpr bool kIsSigned = is_signed;
   static constexpr int kSteps = steps;
-  // Codes with minimums have none, nor have signed ones.
-  static constexpr bool kHasOffset = kind == CodeKind::kUnsigned && BlockTerms::kMinimums == 0;
+  static constexpr int kOffset = offset;
 };
 
 template <class Traits>
@@ -49,17 +45,9 @@ inline constexpr int kStepsIn16Bits = Traits::kBits >= 7   ? 1
                                       : Traits::kBits == 5 ? 4
                                                            : 8;
 
-// Of weights in a panel, for many tokens.
 template <class Traits>
-using PanelProducts =
-    Products<typename Traits::Terms, Traits::kBits == 8 ? CodeKind::kWide : CodeKind::kUnsigned,
-             kStepsIn16Bits<Traits>>;
-
-// Of weights in a group, for a few.
-template <class Traits>
-using GroupProducts =
-    Products<typename Traits::Terms, Traits::kBits == 8 ? CodeKind::kSigned : CodeKind::kUnsigned,
-             kStepsIn16Bits<Traits>>;
+using ProductsOf = Products<typename Traits::Terms, Traits::kBits == 8, kStepsIn16Bits<Traits>,
+                            Traits::kHasScales ? 0 : Traits::kOffset>;
 
 // A block of a tile of c tokens: see QuantizedRows.
 template <int c>
@@ -69,14 +57,6 @@ struct TileBlock {
 
   // Columns 4 k .. 4 k + 3 of token t, in every lane.
   __m256i q(int k, int t) const { return splat_dword(4 * (k * c + t)); }
-  // The 32 columns of all tokens in 16 bits: dword 2 (k c + t) has columns 4 k and 4 k + 1 of
-  // token t, the dword behind it 4 k + 2 and 4 k + 3.
-  void widen(std::int16_t (&to)[32 * c]) const {
-    for (int i = 0; i < 32 * c; i += 16) {
-      const __m128i q = _mm_loadu_si128(reinterpret_cast<const __m128i*>(at + i));
-      _mm256_store_si256(reinterpret_cast<__m256i*>(to + i), _mm256_cvtepi8_epi16(q));
-    }
-  }
   __m256 d(int t) const { return splat_float(32 * c + 4 * t); }
   __m256 sum(int t) const { return splat_float(36 * c + 4 * t); }
   // The sums of the two halves of the block, as the halves of every lane.
@@ -112,22 +92,26 @@ struct TokenOfTile {
   }
 };
 
-// A block's weights: registers in memory, one row per lane. Eight of codes (then eight of their
-// magnitudes, if they are signed; or sixteen of two columns each, if they are wide), then d, then,
-// as far as there are any: the two scales, each twice in its lane; what takes off the offset (minus
-// offset times the scales); minimums.
+// A block's weights: registers in memory, one row per lane. Eight of codes; or, if they are signed,
+// eight of signs (0 or -1), eight of magnitudes, and where sums begin. Then d, then, as far as
+// there are any: the two scales, each twice in its lane; what takes off the offset (minus offset
+// times the scales); minimums.
 template <class Products>
 struct PanelBlock {
   using Terms = typename Products::Terms;
-  static constexpr CodeKind kKind = Products::kKind;
-  static constexpr int kDAt = Products::kKind == CodeKind::kUnsigned ? 8 : 16;
+  static constexpr bool kIsSigned = Products::kIsSigned;
+  static constexpr int kMagnitudesAt = 8;
+  static constexpr int kStartAt = 16;
+  static constexpr int kDAt = kIsSigned ? kStartAt + 1 : 8;
   static constexpr int kMinimumsAt = kDAt + 1 + (Terms::kHasScales ? 3 : 0);
   static constexpr int kVectors = kMinimumsAt + Terms::kMinimums;
   static constexpr std::int64_t kBytes = 32 * kVectors;
   const std::byte* at;
 
   __m256i codes(int k) const { return integers(k); }
-  __m256i magnitudes(int k) const { return integers(8 + k); }
+  __m256i signs(int k) const { return integers(k); }
+  __m256i magnitudes(int k) const { return integers(kMagnitudesAt + k); }
+  __m256i start() const { return integers(kStartAt); }
   __m256 d() const { return floats(kDAt); }
   __m256i scale(int half) const { return integers(kDAt + 1 + half); }
   __m256i minus_offset() const { return integers(kDAt + 3); }

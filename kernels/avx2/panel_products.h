@@ -14,17 +14,15 @@
 namespace galley::kernels::avx2 {
 
 // The products of n_units (1 or 2) unpacked units with a tile of n_tokens: y[unit][token].
-// Panels hold PanelBlocks in the order of BlockWalk; `offset` is that of the codes.
+// Panels hold PanelBlocks in the order of BlockWalk.
 template <class Products>
 void multiply_panel(const std::byte* const (&panel)[2], std::int64_t n_units, const std::byte* tile,
-                    std::int64_t n_tokens, std::int64_t n_blocks, int offset,
-                    FloatLanes (&y)[2][kTileTokens]);
+                    std::int64_t n_tokens, std::int64_t n_blocks, FloatLanes (&y)[2][kTileTokens]);
 
 // Adds the products of a group to partial sums: block i of `group` (PanelBlocks, in the order
 // of columns) with the block at tile[i], to partial[i][token], for i < n_blocks.
 template <class Products>
 void multiply_group(const std::byte* group, const std::byte* const (&tile)[8],
-                    std::int64_t n_tokens, int n_blocks, int offset,
-                    FloatLanes (&partial)[8][kTileTokens]);
+                    std::int64_t n_tokens, int n_blocks, FloatLanes (&partial)[8][kTileTokens]);
 
 }  // namespace galley::kernels::avx2
