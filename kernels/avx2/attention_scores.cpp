@@ -18,16 +18,17 @@ namespace galley::kernels::avx2 {
 namespace {
 
 // p[row][i] = q[row] . k[i] for kRows rows and 8 kVectors positions; `keys` and `p` point to the
-// first of these.
+// first of these. (Inlined, the loop has too few registers.)
 template <int kRows, int kVectors>
-void dot_products(const AttentionShape& shape, const float* q, const float* keys, Ahead& ahead,
-                  float* p) {
+[[gnu::noinline]] void dot_products(const AttentionShape& shape, const float* q, const float* keys,
+                                    Ahead& ahead, float* p) {
   __m256 sums[kRows][kVectors];
-  for (auto& row : sums) {
-    for (__m256& sum : row) sum = _mm256_setzero_ps();
-  }
+  unroll<kRows>([&](auto row) GALLEY_INLINE {
+    for (__m256& sum : sums[row.value]) sum = _mm256_setzero_ps();
+  });
+  Ahead to_come = ahead;  // a copy, which stays in registers
   for (std::int64_t c = 0; c < shape.k_size; ++c) {
-    for (int i = 0; i < kVectors; i += 4) ask(ahead);
+    for (int i = 0; i < kVectors; i += 4) ask(to_come);
     __m256 key[kVectors];
     for (int i = 0; i < kVectors; ++i) key[i] = _mm256_load_ps(keys + c * kAttentionBlock + 8 * i);
     for (int row = 0; row < kRows; ++row) {
@@ -37,11 +38,12 @@ void dot_products(const AttentionShape& shape, const float* q, const float* keys
       }
     }
   }
-  for (int row = 0; row < kRows; ++row) {
+  ahead = to_come;
+  unroll<kRows>([&](auto row) GALLEY_INLINE {
     for (int i = 0; i < kVectors; ++i) {
-      _mm256_storeu_ps(p + row * kAttentionBlock + 8 * i, sums[row][i]);
+      _mm256_storeu_ps(p + row.value * kAttentionBlock + 8 * i, sums[row.value][i]);
     }
-  }
+  });
 }
 
 // A block of a rounded query: QuantizedRows of one row, its codes in 16 bits.

@@ -37,8 +37,9 @@ void weigh_columns(const AttentionShape& shape, const AttentionBlock& values,
     same_begin = same_begin && rows.begin[row] == rows.begin[0];
   }
   int j = rows.begin[0];
+  Ahead to_come = *values.ahead;  // a copy, which stays in registers
   for (; same_begin && j < common_end; ++j) {
-    ask(*values.ahead);
+    ask(to_come);
     __m256 value[kColumns];
     for (int i = 0; i < kColumns; ++i) value[i] = load_columns(v + j * stride + 8 * i);
     for (int row = 0; row < kRows; ++row) {
@@ -48,6 +49,7 @@ void weigh_columns(const AttentionShape& shape, const AttentionBlock& values,
       }
     }
   }
+  *values.ahead = to_come;
   unroll<kRows>([&](auto index) GALLEY_INLINE {
     constexpr int row = decltype(index)::value;
     if (rows.begin[row] >= rows.end[row]) return;
