@@ -1,7 +1,5 @@
 #include "kernels/grid_rows.h"
 
-#include <bit>
-
 #include "tensor/dtype.h"
 #include "tensor/grids.h"
 
@@ -22,20 +20,13 @@ void fill(Bytes (&table)[n], const std::uint16_t (&grid)[n], int n_bits, Level l
 
 Codebooks make_codebooks() {
   Codebooks all;
-  const auto level_iq2 = [](unsigned n) { return kLevelsIQ2[n]; };
+  const auto level_iq2 = [](unsigned n) { return 64 + kLevelsIQ2[n]; };
   fill(all.iq2_xxs, kGridIQ2_XXS, 2, level_iq2);
   fill(all.iq2_xs, kGridIQ2_XS, 2, level_iq2);
   fill(all.iq2_s, kGridIQ2_S, 2, level_iq2);
-  fill(all.iq3_xxs, kGridIQ3_XXS, 3, [](unsigned n) { return kLevelsIQ3_XXS[n]; });
-  fill(all.iq3_s, kGridIQ3_S, 3, [](unsigned n) { return 2 * n + 1; });
+  fill(all.iq3_xxs, kGridIQ3_XXS, 3, [](unsigned n) { return 64 + kLevelsIQ3_XXS[n]; });
+  fill(all.iq3_s, kGridIQ3_S, 3, [](unsigned n) { return 64 + 2 * n + 1; });
   fill(all.iq1, kGridIQ1, 2, [](unsigned n) { return 64 + 8 * n - 8; });
-  for (unsigned seven = 0; seven < 128; ++seven) {
-    const unsigned signs = seven | (std::popcount(seven) & 1u) << 7;
-    all.seven_signs[seven] = 0;
-    for (int i = 0; i < 8; ++i) {
-      if ((signs >> i & 1) != 0) all.seven_signs[seven] |= std::uint64_t{255} << (8 * i);
-    }
-  }
   return all;
 }
 

@@ -21,13 +21,12 @@ struct BlockGrid {
 };
 static_assert(sizeof(BlockGrid) == 276);
 
-// The codebooks of tensor/grids.h, eight levels (IQ3: four) in the bytes of an entry, the first
-// weight's lowest.
+// The codebooks of tensor/grids.h with a byte for each level (IQ3: four in an entry, else eight),
+// the first weight's lowest: 64 + level, of IQ1 64 + 8 times the level -1, 0 or 1.
 struct Codebooks {
   std::uint64_t iq2_xxs[256], iq2_xs[512], iq2_s[1024];
   std::uint32_t iq3_xxs[256], iq3_s[512];
-  std::uint64_t iq1[2048];         // 64 + 8 times the level -1, 0 or 1
-  std::uint64_t seven_signs[128];  // what seven bits stand for: 255 in the bytes that are negative
+  std::uint64_t iq1[2048];
 };
 
 // Made from constants before main() begins.

@@ -1,5 +1,7 @@
 // Unpacking weights for one token, continued: the types with codebooks (IQ1, IQ2, IQ3), looked up
-// on the way (grid_entries.h).
+// on the way. Offsets are those of the drawings in tensor/blocks_grid.h.
+//
+// Where it sits: as row_unpack32.h; and look_up_rows (grid_rows.h) is made of it.
 #pragma once
 
 #include "kernels/grid_entries.h"
@@ -7,46 +9,220 @@
 
 namespace galley::kernels {
 
+// ---- Signs: in the lane of each block, bit i is set if weight i of the 32 is negative ---------
+
+// Seven signs in the low bits of each byte: the eighth makes their number even.
+template <class V>
+GALLEY_INLINE inline V with_eighth_sign(V sevens) {
+  V parity = sevens ^ (sevens >> Index<4>{});
+  parity = parity ^ (parity >> Index<2>{});
+  parity = parity ^ (parity >> Index<1>{});
+  return sevens | ((parity & V::splat(0x01010101)) << Index<7>{});
+}
+
+// From 28 bits, seven for each entry.
+template <class V>
+GALLEY_INLINE inline V signs_of_28_bits(V bits) {
+  return with_eighth_sign((bits & V::splat(0x7f)) |                      //
+                          ((bits << Index<1>{}) & V::splat(0x7f00)) |    //
+                          ((bits << Index<2>{}) & V::splat(0x7f0000)) |  //
+                          ((bits << Index<3>{}) & V::splat(0x7f000000)));
+}
+
+template <class V>
+GALLEY_INLINE inline V row_signs(const BlockIQ2_XXS* /*type*/, const std::byte* group,
+                                 std::int64_t stride) {
+  V dwords[2];
+  V::load_alternating(group + 2, stride, dwords);
+  return signs_of_28_bits(dwords[1]);
+}
+template <class V>
+GALLEY_INLINE inline V row_signs(const BlockIQ2_XS* /*type*/, const std::byte* group,
+                                 std::int64_t stride) {
+  V entries[2];
+  V::load_alternating(group + 2, stride, entries);
+  return with_eighth_sign(((entries[0] >> Index<9>{}) & V::splat(0x7f)) |
+                          ((entries[0] >> Index<17>{}) & V::splat(0x7f00)) |
+                          ((entries[1] << Index<7>{}) & V::splat(0x7f0000)) |
+                          ((entries[1] >> Index<1>{}) & V::splat(0x7f000000)));
+}
+template <class V>
+GALLEY_INLINE inline V row_signs(const BlockIQ2_S* /*type*/, const std::byte* group,
+                                 std::int64_t stride) {
+  return V::load_blocks(group + 34, stride);
+}
+template <class V>
+GALLEY_INLINE inline V row_signs(const BlockIQ3_XXS* /*type*/, const std::byte* group,
+                                 std::int64_t stride) {
+  return signs_of_28_bits(V::load_blocks(group + 66, stride));
+}
+template <class V>
+GALLEY_INLINE inline V row_signs(const BlockIQ3_S* /*type*/, const std::byte* group,
+                                 std::int64_t stride) {
+  return V::load_blocks(group + 74, stride);
+}
+
+// Where the byte of signs of each of 16 weights is: those of half `half` of block 2 j or 2 j + 1.
+struct ByteOfSign {
+  std::int8_t of[32];
+};
+constexpr ByteOfSign byte_of_sign(int j, int half) {
+  ByteOfSign out{};
+  for (int i = 0; i < 32; ++i) out.of[i] = static_cast<std::int8_t>(4 * j + 2 * half + i % 16 / 8);
+  return out;
+}
+
+// 128 - code where a weight is negative.
+template <class V>
+GALLEY_INLINE inline void apply_signs(V signs, V (&codes)[8]) {
+  static constexpr std::int8_t kBits[32] = {1,  2,    4,  8,  16,   32, 64, -128, 1,  2,   4,
+                                            8,  16,   32, 64, -128, 1,  2,  4,    8,  16,  32,
+                                            64, -128, 1,  2,  4,    8,  16, 32,   64, -128};
+  const V bit = V::of_bytes(kBits);
+  unroll<8>([&](auto index) GALLEY_INLINE {
+    constexpr int i = decltype(index)::value;
+    static constexpr ByteOfSign kBytes = byte_of_sign(i / 2, i % 2);
+    codes[i] = negate_where(codes[i], shuffle_bytes(signs, V::of_bytes(kBytes.of)), bit);
+  });
+}
+
+// ---- Scales: n of both halves of each block; they are scaled by 2 n + 1 -------------------------
+
+// Byte `first` + b of 16 to the lane of block b.
+template <int first, class V>
+GALLEY_INLINE inline V byte_of_block(V bytes) {
+  constexpr std::int8_t z = -1;
+  constexpr std::int8_t f = first;
+  static constexpr std::int8_t kIndex[32] = {f,     z, z, z, f + 2, z, z, z, f + 4, z, z, z,
+                                             f + 6, z, z, z, f + 1, z, z, z, f + 3, z, z, z,
+                                             f + 5, z, z, z, f + 7, z, z, z};
+  return shuffle_bytes(bytes, V::of_bytes(kIndex));
+}
+
+template <class V>
+GALLEY_INLINE inline void row_scales(const BlockIQ2_XXS* /*type*/, const std::byte* group,
+                                     std::int64_t stride, V (&scale)[2]) {
+  V dwords[2];
+  V::load_alternating(group + 2, stride, dwords);
+  scale[0] = scale[1] = dwords[1] >> Index<28>{};
+}
+template <class V>
+GALLEY_INLINE inline void row_scales(const BlockIQ3_XXS* /*type*/, const std::byte* group,
+                                     std::int64_t stride, V (&scale)[2]) {
+  scale[0] = scale[1] = V::load_blocks(group + 66, stride) >> Index<28>{};
+}
+
+// A byte for each block, the last eight of the 16 at `bytes`: a nibble for each half.
+template <class V>
+GALLEY_INLINE inline void nibble_scales(V bytes, V (&scale)[2]) {
+  const V both = byte_of_block<8>(bytes);
+  scale[0] = both & V::splat(15);
+  scale[1] = both >> Index<4>{};
+}
+template <class V>
+GALLEY_INLINE inline void row_scales(const BlockIQ2_XS* /*type*/, const std::byte* group,
+                                     std::int64_t stride, V (&scale)[2]) {
+  nibble_scales(V::load_twice(group + 58, stride), scale);
+}
+template <class V>
+GALLEY_INLINE inline void row_scales(const BlockIQ2_S* /*type*/, const std::byte* group,
+                                     std::int64_t stride, V (&scale)[2]) {
+  nibble_scales(V::load_twice(group + 66, stride), scale);
+}
+
+template <class V>
+GALLEY_INLINE inline void row_scales(const BlockIQ3_S* /*type*/, const std::byte* group,
+                                     std::int64_t stride, V (&scale)[2]) {
+  constexpr std::int8_t z = -1;
+  static constexpr std::int8_t kIndex[32] = {12, z, z, z, 13, z, z, z, 14, z, z, z, 15, z, z, z,
+                                             12, z, z, z, 13, z, z, z, 14, z, z, z, 15, z, z, z};
+  static constexpr std::int32_t kShift[8] = {0, 0, 0, 0, 4, 4, 4, 4};
+  const V bytes = shuffle_bytes(V::load_twice(group + 94, stride), V::of_bytes(kIndex));
+  scale[0] = scale[1] = shift_right(bytes, V::of_blocks(kShift)) & V::splat(15);
+}
+
+template <class V>
+GALLEY_INLINE inline void row_scales(const BlockIQ1_S* /*type*/, const std::byte* group,
+                                     std::int64_t stride, V (&scale)[2]) {
+  constexpr std::int8_t z = -1;
+  // The upper byte of each block's halfword.
+  static constexpr std::int8_t kIndex[32] = {1, z, z, z, 5, z, z, z, 9,  z, z, z, 13, z, z, z,
+                                             3, z, z, z, 7, z, z, z, 11, z, z, z, 15, z, z, z};
+  const V bytes = shuffle_bytes(V::load_twice(group + 34, stride), V::of_bytes(kIndex));
+  scale[0] = scale[1] = (bytes >> Index<4>{}) & V::splat(7);
+}
+
+template <class V>
+GALLEY_INLINE inline void row_scales(const BlockIQ1_M* /*type*/, const std::byte* group,
+                                     std::int64_t stride, V (&scale)[2]) {
+  constexpr std::int8_t z = -1;
+  static constexpr std::int8_t kIndex[32] = {8, 9, z, z, 10, 11, z, z, 12, 13, z, z, 14, 15, z, z,
+                                             8, 9, z, z, 10, 11, z, z, 12, 13, z, z, 14, 15, z, z};
+  static constexpr std::int32_t kShift[8] = {0, 0, 0, 0, 6, 6, 6, 6};
+  const V words = shuffle_bytes(V::load_twice(group + 40, stride), V::of_bytes(kIndex));
+  const V both = shift_right(words, V::of_blocks(kShift));
+  scale[0] = both & V::splat(7);
+  scale[1] = (both >> Index<3>{}) & V::splat(7);
+}
+
+// ---- d, and the constant that goes with it -----------------------------------------------------
+
+template <class Block>
+inline constexpr float kGridFactor = 0.125f;
+template <>
+inline constexpr float kGridFactor<BlockIQ3_XXS> = 0.25f;
+template <>
+inline constexpr float kGridFactor<BlockIQ3_S> = 1.0f;
+
+template <class V, class Block>
+GALLEY_INLINE inline typename V::Floats row_d(const Block* /*type*/, const std::byte* group,
+                                              std::int64_t stride) {
+  typename V::Floats d[2];
+  V::load_two_halves(group, stride, d);
+  return d[0];
+}
+
+// The upper nibbles of four halfwords, the lowest first.
+template <class V>
+GALLEY_INLINE inline typename V::Floats row_d(const BlockIQ1_M* /*type*/, const std::byte* group,
+                                              std::int64_t stride) {
+  static constexpr std::int8_t kIndex[32] = {9,  11, 13, 15, 9,  11, 13, 15, 9,  11, 13,
+                                             15, 9,  11, 13, 15, 9,  11, 13, 15, 9,  11,
+                                             13, 15, 9,  11, 13, 15, 9,  11, 13, 15};
+  const V upper = shuffle_bytes(V::load_twice(group + 40, stride), V::of_bytes(kIndex));
+  return half_to_float(
+      ((upper >> Index<4>{}) & V::splat(0x000f)) | ((upper >> Index<8>{}) & V::splat(0x00f0)) |
+      ((upper >> Index<12>{}) & V::splat(0x0f00)) | ((upper >> Index<16>{}) & V::splat(0xf000)));
+}
+
+// ---- All together ------------------------------------------------------------------------------
+
+// Codes without their signs, from memory. (avx512/grid_codes.h has another way.)
+template <class V, class Block>
+GALLEY_INLINE inline void look_up_codes(const Block* /*type*/, const std::byte* group,
+                                        std::int64_t stride, V (&codes)[8]) {
+  unroll<8>([&](auto index) GALLEY_INLINE {
+    constexpr int k = decltype(index)::value;
+    codes[k] = V::of_eights([&](int row, int odd, int i) GALLEY_INLINE {
+      return entry(*reinterpret_cast<const Block*>(group + row * stride), k / 2 * 2 + odd,
+                   k % 2 * 2 + i);
+    });
+  });
+}
+
 template <class V, class Block>
 requires requires(const Block& block) { entry(block, 0, 0); }
-GALLEY_INLINE inline RowGroup<V> unpack_row_group(const Block* /*type*/, const std::byte* group,
+GALLEY_INLINE inline RowGroup<V> unpack_row_group(const Block* type, const std::byte* group,
                                                   std::int64_t stride) {
-  constexpr bool kHasMinus = requires(const Block& b) { minus(b, 0, 0); };
-  constexpr bool kHasSigns = requires(const Block& b) { signs(b, 0); };
-  const auto block_of = [&](int row) GALLEY_INLINE -> const Block& {
-    return *reinterpret_cast<const Block*>(group + row * stride);
-  };
   RowGroup<V> out;
-  unroll<4>([&](auto pair) GALLEY_INLINE {
-    constexpr int j = decltype(pair)::value;
-    unroll<2>([&](auto index) GALLEY_INLINE {
-      constexpr int half = decltype(index)::value;
-      V codes = V::of_eights([&](int row, int odd, int i) GALLEY_INLINE {
-        return entry(block_of(row), 2 * j + odd, 2 * half + i);
-      });
-      if constexpr (kHasMinus) {
-        const V negative = V::of_eights([&](int row, int odd, int i) GALLEY_INLINE {
-          return minus(block_of(row), 2 * j + odd, 2 * half + i);
-        });
-        codes = with_signs(codes, negative);
-      } else if constexpr (kHasSigns) {
-        codes = V::with_signs(codes, [&](int row, int odd) GALLEY_INLINE {
-          return signs(block_of(row), 2 * j + odd) >> (16 * half) & 0xffffu;
-        });
-      }
-      out.codes[2 * j + half] = codes;
-    });
-  });
-  unroll<2>([&](auto index) GALLEY_INLINE {
-    constexpr int half = decltype(index)::value;
-    out.scales.scale[half] = V::of_ints([&](int row, int lane) GALLEY_INLINE {
-      return 2 * scale(block_of(row), kBlockOfLane[lane], half) + 1;
-    });
-  });
-  const auto d = half_to_float(V::of_ints([&](int row, int /*lane*/) GALLEY_INLINE {
-    return static_cast<int>(half_d(block_of(row)));
-  }));
-  out.scales.d = d * as_floats(V::splat(__builtin_bit_cast(std::uint32_t, kGridFactor<Block>)));
+  look_up_codes(type, group, stride, out.codes);
+  if constexpr (requires { row_signs<V>(type, group, stride); }) {
+    apply_signs(row_signs<V>(type, group, stride), out.codes);
+  }
+  row_scales(type, group, stride, out.scales.scale);
+  for (V& n : out.scales.scale) n = (n << Index<1>{}) | V::splat(1);
+  const V factor = V::splat(__builtin_bit_cast(std::uint32_t, kGridFactor<Block>));
+  out.scales.d = row_d<V>(type, group, stride) * as_floats(factor);
   return out;
 }
 

@@ -11,14 +11,14 @@
 namespace galley {
 
 // 8 levels of 2 bits: 0, 1, 2 stand for kLevelsIQ2.
-extern const std::uint16_t kGridIQ2_XXS[256];
-extern const std::uint16_t kGridIQ2_XS[512];
-extern const std::uint16_t kGridIQ2_S[1024];
+alignas(64) extern const std::uint16_t kGridIQ2_XXS[256];
+alignas(64) extern const std::uint16_t kGridIQ2_XS[512];
+alignas(64) extern const std::uint16_t kGridIQ2_S[1024];
 // 4 levels of 3 bits: they stand for kLevelsIQ3_XXS; in IQ3_S level n stands for 2 n + 1.
-extern const std::uint16_t kGridIQ3_XXS[256];
-extern const std::uint16_t kGridIQ3_S[512];
+alignas(64) extern const std::uint16_t kGridIQ3_XXS[256];
+alignas(64) extern const std::uint16_t kGridIQ3_S[512];
 // 8 levels of 2 bits: 0, 1, 2 stand for -1, 0, 1.
-extern const std::uint16_t kGridIQ1[2048];
+alignas(64) extern const std::uint16_t kGridIQ1[2048];
 
 inline constexpr std::int8_t kLevelsIQ2[4] = {8, 25, 43, 0};
 inline constexpr std::int8_t kLevelsIQ3_XXS[8] = {4, 12, 20, 28, 36, 44, 52, 62};

@@ -64,30 +64,16 @@ struct DwordLanes {
     __builtin_memcpy(&value, at, 4);
     return {_mm256_set1_ps(value)};
   }
-  // What functions give: eight(row, odd, i), eight bytes, the i-th of the even or the odd block of
-  // a pair; 64 + bytes, or 64 - bytes for each bit of sixteen(row, odd); and number(row, lane).
-  // Here row is 0.
+  // The 16 dwords at `at`, two of each block: the first ones in out[0], the second ones in out[1].
+  static void load_alternating(const std::byte* at, std::int64_t stride, DwordLanes (&out)[2]);
+  // The 8 dwords at `at`, one of each block.
+  static DwordLanes load_blocks(const std::byte* at, std::int64_t stride);
+  // What eight(row, odd, i) gives: eight bytes, the i-th of the even or the odd block of a pair.
   template <class Eight>
   GALLEY_INLINE static DwordLanes of_eights(const Eight& eight) {
     const auto at = [&](int odd, int i)
                         GALLEY_INLINE { return static_cast<long long>(eight(0, odd, i)); };
     return {_mm256_set_epi64x(at(1, 1), at(1, 0), at(0, 1), at(0, 0))};
-  }
-  template <class Sixteen>
-  GALLEY_INLINE static DwordLanes with_signs(DwordLanes bytes, const Sixteen& sixteen) {
-    const __m256i byte_of_weight = _mm256_setr_epi8(0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1,
-                                                    2, 2, 2, 2, 2, 2, 2, 2, 3, 3, 3, 3, 3, 3, 3, 3);
-    const __m256i bit = _mm256_set1_epi64x(static_cast<long long>(0x8040201008040201u));
-    const __m256i bits = _mm256_set1_epi32(static_cast<int>(sixteen(0, 0) | sixteen(0, 1) << 16));
-    const __m256i spread = _mm256_shuffle_epi8(bits, byte_of_weight);
-    const __m256i minus = _mm256_cmpeq_epi8(_mm256_and_si256(spread, bit), bit);
-    const __m256i negated = _mm256_sub_epi8(_mm256_xor_si256(bytes.v, minus), minus);
-    return {_mm256_add_epi8(_mm256_set1_epi8(64), negated)};
-  }
-  template <class Number>
-  GALLEY_INLINE static DwordLanes of_ints(const Number& number) {
-    return {_mm256_setr_epi32(number(0, 0), number(0, 1), number(0, 2), number(0, 3), number(0, 4),
-                              number(0, 5), number(0, 6), number(0, 7))};
   }
   // Constants: of the eight blocks, or of the 32 bytes in eight lanes.
   static DwordLanes of_blocks(const std::int32_t (&eight)[8]) { return load(eight); }
@@ -104,6 +90,7 @@ struct DwordLanes {
 
 inline DwordLanes operator&(DwordLanes a, DwordLanes b) { return {_mm256_and_si256(a.v, b.v)}; }
 inline DwordLanes operator|(DwordLanes a, DwordLanes b) { return {_mm256_or_si256(a.v, b.v)}; }
+inline DwordLanes operator^(DwordLanes a, DwordLanes b) { return {_mm256_xor_si256(a.v, b.v)}; }
 inline DwordLanes operator-(DwordLanes a, DwordLanes b) { return {_mm256_sub_epi32(a.v, b.v)}; }
 template <int n>
 DwordLanes operator<<(DwordLanes a, Index<n> /*bits*/) {
@@ -156,10 +143,12 @@ __m256i widened(DwordLanes codes) {
       -1, k, -1, k + 1, -1, k + 4, -1, k + 5, -1, k + 8, -1, k + 9, -1, k + 12, -1, k + 13);
   return _mm256_srai_epi16(_mm256_shuffle_epi8(codes.v, high_bytes), 8);
 }
-// 64 + bytes, or 64 - bytes where the byte of `minus` is 255.
-inline DwordLanes with_signs(DwordLanes bytes, DwordLanes minus) {
-  const __m256i negated = _mm256_sub_epi8(_mm256_xor_si256(bytes.v, minus.v), minus.v);
-  return {_mm256_add_epi8(_mm256_set1_epi8(64), negated)};
+// 128 - codes where the byte of `a` has the bit of `bit`.
+inline DwordLanes negate_where(DwordLanes codes, DwordLanes a, DwordLanes bit) {
+  const __m256i has = _mm256_cmpeq_epi8(_mm256_and_si256(a.v, bit.v), bit.v);
+  // -1 - code, and 129 more: 127 less, as bytes wrap around
+  return {_mm256_sub_epi8(_mm256_xor_si256(codes.v, has),
+                          _mm256_and_si256(has, _mm256_set1_epi8(127)))};
 }
 // The same bits as a float.
 inline FloatLanes as_floats(DwordLanes a) { return {_mm256_castsi256_ps(a.v)}; }
@@ -208,6 +197,22 @@ FloatLanes DwordLanes::load_halves(const std::byte* group, std::int64_t /*stride
     halves = _mm_insert_epi16(halves, half, lane);
   });
   return {_mm256_cvtph_ps(halves)};
+}
+
+inline void DwordLanes::load_alternating(const std::byte* at, std::int64_t /*stride*/,
+                                         DwordLanes (&out)[2]) {
+  const __m256i a = load(at).v;       // blocks 0 .. 3, of which 0 and 2 go to the lower half
+  const __m256i b = load(at + 32).v;  // blocks 4 .. 7
+  for (int i = 0; i < 2; ++i) {
+    const __m256i place =
+        _mm256_add_epi32(_mm256_setr_epi32(0, 4, 0, 4, 2, 6, 2, 6), _mm256_set1_epi32(i));
+    out[i].v = _mm256_blend_epi32(_mm256_permutevar8x32_epi32(a, place),
+                                  _mm256_permutevar8x32_epi32(b, place), 0b11001100);
+  }
+}
+
+inline DwordLanes DwordLanes::load_blocks(const std::byte* at, std::int64_t /*stride*/) {
+  return {_mm256_permutevar8x32_epi32(load(at).v, load(kBlockOfLane).v)};
 }
 
 inline void DwordLanes::load_two_halves(const std::byte* at, std::int64_t /*stride*/,

@@ -1,48 +1,40 @@
-// Looking up the codebook types (IQ1, IQ2, IQ3): 32 weights at once.
+// Looking up the codebook types (IQ1, IQ2, IQ3), a super-block at once.
 //
-// Where it sits: grid_matmul.h, of all vector instruction sets (grid_entries.h says what is looked
-// up where).
+// Where it sits: grid_matmul.h, of all vector instruction sets.
 #include "kernels/grid_rows.h"
 
 #include <immintrin.h>
 
 #include "kernels/avx2/dword_lanes.h"
-#include "kernels/grid_entries.h"
 #include "kernels/matmul_types.h"
+#include "kernels/row_unpack_grid.h"
 
 namespace galley::kernels::avx2 {
 namespace {
 
-// The codes of group g: 32 bytes in order. (To of_eights and with_signs they are two blocks of 16.)
-template <class Block>
-__m256i codes_of(const Block& block, int g) {
-  const DwordLanes codes = DwordLanes::of_eights(
-      [&](int /*row*/, int upper, int i) { return entry(block, g, 2 * upper + i); });
-  if constexpr (requires { minus(block, g, 0); }) {
-    const DwordLanes negative = DwordLanes::of_eights(
-        [&](int /*row*/, int upper, int i) { return minus(block, g, 2 * upper + i); });
-    return with_signs(codes, negative).v;
-  } else if constexpr (requires { signs(block, g); }) {
-    const std::uint32_t bits = signs(block, g);
-    const auto half = [bits](int /*row*/, int upper) { return bits >> (16 * upper) & 0xffffu; };
-    return DwordLanes::with_signs(codes, half).v;
-  } else {
-    return codes.v;
+// What was unpacked for a product with one token, as a BlockGrid.
+void store(const RowGroup<DwordLanes>& group, BlockGrid* out) {
+  for (int i = 0; i < 8; ++i) {  // halves of blocks 2 j and 2 j + 1
+    auto* to = reinterpret_cast<__m128i*>(out->codes + i / 2 * 64 + i % 2 * 16);
+    _mm_storeu_si128(to, _mm256_castsi256_si128(group.codes[i].v));
+    _mm_storeu_si128(to + 2, _mm256_extracti128_si256(group.codes[i].v, 1));
   }
+  for (int half = 0; half < 2; ++half) {
+    alignas(32) std::int32_t scale[8];
+    _mm256_store_si256(reinterpret_cast<__m256i*>(scale), group.scales.scale[half].v);
+    for (int b = 0; b < 8; ++b) {
+      out->scales[2 * b + half] = static_cast<std::int8_t>(scale[lane_of_block(b)]);
+    }
+  }
+  out->d = _mm256_cvtss_f32(group.scales.d.v);
 }
 
 template <class Block>
 void look_up(const std::byte* rows, std::int64_t n_blocks, BlockGrid* out) {
-  const auto* blocks = reinterpret_cast<const Block*>(rows);
+  const auto* type = static_cast<const Block*>(nullptr);
   for (std::int64_t b = 0; b < n_blocks; ++b) {
-    for (int g = 0; g < 8; ++g) {
-      _mm256_storeu_si256(reinterpret_cast<__m256i*>(out[b].codes + 32 * g),
-                          codes_of(blocks[b], g));
-      for (int half = 0; half < 2; ++half) {
-        out[b].scales[2 * g + half] = static_cast<std::int8_t>(2 * scale(blocks[b], g, half) + 1);
-      }
-    }
-    out[b].d = _cvtsh_ss(static_cast<std::uint16_t>(half_d(blocks[b]))) * kGridFactor<Block>;
+    const std::byte* block = rows + b * static_cast<std::int64_t>(sizeof(Block));
+    store(unpack_row_group<DwordLanes>(type, block, 0), out + b);
   }
 }
 

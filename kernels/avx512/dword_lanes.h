@@ -51,29 +51,17 @@ struct DwordLanes {
   static void load_two_halves(const std::byte* at, std::int64_t stride, FloatLanes (&out)[2]);
   // The float at `at`, in all lanes of its row.
   static FloatLanes load_float(const std::byte* at, std::int64_t stride);
-  // What functions give: eight(row, odd, i), eight bytes, the i-th of the even or the odd block of
-  // a pair; 64 + bytes, or 64 - bytes for each bit of sixteen(row, odd); and number(row, lane).
+  // The 16 dwords at `at`, two of each block: the first ones in out[0], the second ones in out[1].
+  static void load_alternating(const std::byte* at, std::int64_t stride, DwordLanes (&out)[2]);
+  // The 8 dwords at `at`, one of each block.
+  static DwordLanes load_blocks(const std::byte* at, std::int64_t stride);
+  // What eight(row, odd, i) gives: eight bytes, the i-th of the even or the odd block of a pair.
   template <class Eight>
   GALLEY_INLINE static DwordLanes of_eights(const Eight& eight) {
     const auto at = [&](int row, int odd, int i)
                         GALLEY_INLINE { return static_cast<long long>(eight(row, odd, i)); };
     return {_mm512_set_epi64(at(1, 1, 1), at(1, 1, 0), at(1, 0, 1), at(1, 0, 0),  //
                              at(0, 1, 1), at(0, 1, 0), at(0, 0, 1), at(0, 0, 0))};
-  }
-  template <class Sixteen>
-  GALLEY_INLINE static DwordLanes with_signs(DwordLanes bytes, const Sixteen& sixteen) {
-    const auto two = [&](int row) GALLEY_INLINE { return sixteen(row, 0) | sixteen(row, 1) << 16; };
-    const __mmask64 minus = two(0) | std::uint64_t{two(1)} << 32;
-    const __m512i zero = _mm512_set1_epi8(64);
-    return {_mm512_mask_sub_epi8(_mm512_add_epi8(zero, bytes.v), minus, zero, bytes.v)};
-  }
-  template <class Number>
-  GALLEY_INLINE static DwordLanes of_ints(const Number& number) {
-    const auto eight = [&](int row) GALLEY_INLINE {
-      return _mm256_setr_epi32(number(row, 0), number(row, 1), number(row, 2), number(row, 3),
-                               number(row, 4), number(row, 5), number(row, 6), number(row, 7));
-    };
-    return {_mm512_inserti64x4(_mm512_castsi256_si512(eight(0)), eight(1), 1)};
   }
   // Constants: of the eight blocks, or of the 32 bytes in eight lanes.
   static DwordLanes of_blocks(const std::int32_t (&eight)[8]) { return repeat(eight); }
@@ -131,10 +119,10 @@ inline DwordLanes add_where(DwordLanes codes, DwordLanes a, DwordLanes bit, Dwor
   const __mmask64 has = _mm512_test_epi8_mask(a.v, bit.v);
   return {_mm512_mask_add_epi8(codes.v, has, codes.v, value.v)};
 }
-// 64 + bytes, or 64 - bytes where the byte of `minus` is 255.
-inline DwordLanes with_signs(DwordLanes bytes, DwordLanes minus) {
-  const __m512i negated = _mm512_sub_epi8(_mm512_xor_si512(bytes.v, minus.v), minus.v);
-  return {_mm512_add_epi8(_mm512_set1_epi8(64), negated)};
+// 128 - codes where the byte of `a` has the bit of `bit`.
+inline DwordLanes negate_where(DwordLanes codes, DwordLanes a, DwordLanes bit) {
+  const __mmask64 has = _mm512_test_epi8_mask(a.v, bit.v);
+  return {_mm512_mask_sub_epi8(codes.v, has, _mm512_set1_epi8(-128), codes.v)};
 }
 // The same bits as a float.
 inline FloatLanes as_floats(DwordLanes a) { return {_mm512_castsi512_ps(a.v)}; }
@@ -270,6 +258,26 @@ FloatLanes DwordLanes::load_halves(const std::byte* group, std::int64_t stride) 
     halves = _mm512_mask_permutexvar_epi16(halves, Plan::lanes(load, row), places, from);
   });
   return {_mm512_cvtph_ps(_mm512_castsi512_si256(halves))};
+}
+
+inline void DwordLanes::load_alternating(const std::byte* at, std::int64_t stride,
+                                         DwordLanes (&out)[2]) {
+  const __m512i block =
+      _mm512_setr_epi32(0, 2, 4, 6, 1, 3, 5, 7, 8, 10, 12, 14, 9, 11, 13, 15);  // second row: + 8
+  const __m512i first = _mm512_slli_epi32(block, 1);
+  const __m512i a = _mm512_loadu_si512(at);
+  const __m512i b = _mm512_loadu_si512(at + stride);
+  out[0].v = _mm512_permutex2var_epi32(a, first, b);
+  out[1].v = _mm512_permutex2var_epi32(a, _mm512_add_epi32(first, _mm512_set1_epi32(1)), b);
+}
+
+inline DwordLanes DwordLanes::load_blocks(const std::byte* at, std::int64_t stride) {
+  const auto eight = [](const std::byte* from) {
+    return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(from));
+  };
+  const __m512i block = _mm512_setr_epi32(0, 2, 4, 6, 1, 3, 5, 7, 8, 10, 12, 14, 9, 11, 13, 15);
+  const __m512i both = _mm512_inserti64x4(_mm512_castsi256_si512(eight(at)), eight(at + stride), 1);
+  return {_mm512_permutexvar_epi32(block, both)};
 }
 
 inline void DwordLanes::load_two_halves(const std::byte* at, std::int64_t stride,

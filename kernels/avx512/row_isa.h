@@ -11,6 +11,7 @@
 
 #include "kernels/avx512/block_step.h"
 #include "kernels/avx512/dword_lanes.h"
+#include "kernels/avx512/grid_codes.h"
 #include "kernels/row_unpack32.h"
 #include "kernels/token_groups.h"
 
