@@ -20,6 +20,7 @@
 #include "kernels/share.h"
 #include "kernels/unpack256.h"
 #include "kernels/unpack32.h"
+#include "kernels/unpack_grid.h"
 #include "kernels/weight_traits.h"
 
 namespace galley::kernels {

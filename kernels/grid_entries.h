@@ -8,7 +8,7 @@
 
 #include <cstdint>
 
-#include "kernels/grid_rows.h"
+#include "kernels/codebooks.h"
 #include "kernels/unroll.h"
 #include "tensor/blocks_grid.h"
 

@@ -5,9 +5,9 @@
 #include <string>
 
 #include "kernels/float_panels.h"
-#include "kernels/grid_rows.h"
 #include "kernels/kernels.h"
 #include "kernels/matmul_types.h"
+#include "kernels/token_groups.h"
 #include "tensor/error.h"
 
 namespace galley::kernels {
@@ -36,18 +36,13 @@ std::size_t matmul_scratch_bytes(DType weight_type, std::int64_t /*rows*/, std::
     const std::int64_t n_rows = tokens + kFloatTileMaxTokens + kFloatPanelMaxRows;
     return aligned(4 * n_rows * (cols + 1) + kAlignment);
   }
-  const std::int64_t looked_up =
-      has_grid(weight_type)
-          ? kGridRows * (cols / 256) * static_cast<std::int64_t>(sizeof(BlockGrid))
-          : 0;
-  return aligned(panel_bytes(cols) + looked_up);
-}
-
-std::int64_t panel_bytes(std::int64_t cols) {
   // A panel: two units of 16 rows, and for each block 8 registers of codes and up to 5 of scales
-  // and minimums (avx512/block_step.h). That is also enough for the other instruction sets.
+  // and minimums (avx512/block_step.h). That is also enough for the other instruction sets, and for
+  // the groups of a tile of tokens (token_groups.h).
   constexpr std::int64_t kPanelBlockBytes = 2 * (8 + 5) * 64;
-  return cols / 32 * kPanelBlockBytes;
+  static_assert(8 * kPanelBlockBytes >=
+                kTileTokens * static_cast<std::int64_t>(sizeof(TokenGroup)));
+  return aligned((cols + 255) / 256 * 8 * kPanelBlockBytes);
 }
 
 }  // namespace galley::kernels

@@ -4,7 +4,6 @@
 // in MatmulArgs.
 #pragma once
 
-#include "kernels/grid_matmul.h"
 #include "kernels/matmul_types.h"
 #include "kernels/quantized_matmul.h"
 #include "tensor/dtype_enum.h"
@@ -45,24 +44,24 @@ void matmul_of_type(const MatmulArgs& args, Part part,
       return quantized_matmul<BlockIsa, RowIsa, BlockTQ1_0>(args, part);
     case DType::kTQ2_0:
       return quantized_matmul<BlockIsa, RowIsa, BlockTQ2_0>(args, part);
+    case DType::kIQ2_XXS:
+      return quantized_matmul<BlockIsa, RowIsa, BlockIQ2_XXS>(args, part);
+    case DType::kIQ2_XS:
+      return quantized_matmul<BlockIsa, RowIsa, BlockIQ2_XS>(args, part);
+    case DType::kIQ2_S:
+      return quantized_matmul<BlockIsa, RowIsa, BlockIQ2_S>(args, part);
+    case DType::kIQ3_XXS:
+      return quantized_matmul<BlockIsa, RowIsa, BlockIQ3_XXS>(args, part);
+    case DType::kIQ3_S:
+      return quantized_matmul<BlockIsa, RowIsa, BlockIQ3_S>(args, part);
+    case DType::kIQ1_S:
+      return quantized_matmul<BlockIsa, RowIsa, BlockIQ1_S>(args, part);
+    case DType::kIQ1_M:
+      return quantized_matmul<BlockIsa, RowIsa, BlockIQ1_M>(args, part);
     case DType::kF32:
     case DType::kF16:
     case DType::kBF16:
       return matmul_float(args, part);
-    case DType::kIQ2_XXS:
-      return grid_matmul<BlockIsa, RowIsa, BlockIQ2_XXS>(args, part);
-    case DType::kIQ2_XS:
-      return grid_matmul<BlockIsa, RowIsa, BlockIQ2_XS>(args, part);
-    case DType::kIQ2_S:
-      return grid_matmul<BlockIsa, RowIsa, BlockIQ2_S>(args, part);
-    case DType::kIQ3_XXS:
-      return grid_matmul<BlockIsa, RowIsa, BlockIQ3_XXS>(args, part);
-    case DType::kIQ3_S:
-      return grid_matmul<BlockIsa, RowIsa, BlockIQ3_S>(args, part);
-    case DType::kIQ1_S:
-      return grid_matmul<BlockIsa, RowIsa, BlockIQ1_S>(args, part);
-    case DType::kIQ1_M:
-      return grid_matmul<BlockIsa, RowIsa, BlockIQ1_M>(args, part);
     default:
       no_matmul_for(args.type);
   }

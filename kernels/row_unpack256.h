@@ -2,7 +2,6 @@
 // group. Offsets are those of the drawings in tensor/blocks.h.
 #pragma once
 
-#include "kernels/grid_rows.h"
 #include "kernels/row_unpack32.h"
 #include "kernels/unpack256.h"
 
@@ -271,23 +270,6 @@ GALLEY_INLINE inline RowGroup<V> unpack_row_group(const BlockTQ1_0* /*type*/,
   typename V::Floats d[2];
   V::load_two_halves(group + 50, stride, d);
   out.scales = {.d = d[1]};
-  return out;
-}
-
-// ---- rows that were looked up (grid_matmul.h) -----------------------------------------------
-
-template <class V>
-GALLEY_INLINE inline RowGroup<V> unpack_row_group(const BlockGrid* /*type*/, const std::byte* group,
-                                                  std::int64_t stride) {
-  RowGroup<V> out;
-  for (int i = 0; i < 8; ++i) {
-    const std::byte* codes = group + 20 + i / 2 * 64 + i % 2 * 16;
-    out.codes[i] = V::load_pair(codes, codes + 32, stride);
-  }
-  const V scales = V::load_twice(group + 4, stride);
-  out.scales = {.d = V::load_float(group, stride)};
-  out.scales.scale[0] = signed_byte_of_half<0>(scales);
-  out.scales.scale[1] = signed_byte_of_half<1>(scales);
   return out;
 }
 

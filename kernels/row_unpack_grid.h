@@ -1,7 +1,8 @@
 // Unpacking weights for one token, continued: the types with codebooks (IQ1, IQ2, IQ3), looked up
 // on the way. Offsets are those of the drawings in tensor/blocks_grid.h.
 //
-// Where it sits: as row_unpack32.h; and look_up_rows (grid_rows.h) is made of it.
+// Where it sits: as row_unpack32.h. With many tokens rows are looked up by this, too
+// (unpack_grid.h).
 #pragma once
 
 #include "kernels/grid_entries.h"
@@ -211,9 +212,9 @@ GALLEY_INLINE inline void look_up_codes(const Block* /*type*/, const std::byte* 
 }
 
 template <class V, class Block>
-requires requires(const Block& block) { entry(block, 0, 0); }
-GALLEY_INLINE inline RowGroup<V> unpack_row_group(const Block* type, const std::byte* group,
-                                                  std::int64_t stride) {
+requires(kHasCodebook<Block>) GALLEY_INLINE
+    inline RowGroup<V> unpack_row_group(const Block* type, const std::byte* group,
+                                        std::int64_t stride) {
   RowGroup<V> out;
   look_up_codes(type, group, stride, out.codes);
   if constexpr (requires { row_signs<V>(type, group, stride); }) {

@@ -1,6 +1,6 @@
 // The activations of one token, in the order in which products with single rows read them.
 //
-// Where it sits: row_matmul.h arranges the token so at the start of each matmul, from the tile
+// Where it sits: row_matmul.h arranges tokens so at the start of each matmul, from the tile
 // that quantize_rows made; row_isa.h of each instruction set multiplies with it. Plain
 // declarations and templates, so that instruction-set files may include it.
 #pragma once
@@ -30,24 +30,27 @@ struct TokenGroup {
   float min_factor[2][8];
 };
 
-// Writes all groups of a token to `to`, [(n_blocks + 7) / 8]; blocks that are not there are zero.
-// `tile`: QuantizedRows of one token. `offset`: what is taken off the type's codes.
+// Writes all groups of token t of a tile of c to `to`, [(n_blocks + 7) / 8]; blocks that are not
+// there are zero. `tile`: see QuantizedRows. `offset`: what is taken off the type's codes.
 template <class Traits>
-void arrange_token(const std::byte* tile, std::int64_t n_blocks, int offset, TokenGroup* to) {
+void arrange_token(const std::byte* tile, std::int64_t c, std::int64_t t, std::int64_t n_blocks,
+                   int offset, TokenGroup* to) {
   if (n_blocks % 8 != 0) __builtin_memset(to + n_blocks / 8, 0, sizeof(TokenGroup));
   const BlockWalk walk = block_walk(n_blocks);
   for (std::int64_t b = 0; b < n_blocks; ++b) {
     const auto i = static_cast<int>(b % 8);
-    const std::byte* from = tile + (walk.start[i] + b / 8) * kQuantizedBlockBytes;
+    const std::byte* from = tile + (walk.start[i] + b / 8) * c * kQuantizedBlockBytes + 4 * t;
     TokenGroup& group = to[b / 8];
-    __builtin_memcpy(group.q[i / 2 * 2] + i % 2 * 16, from, 16);
-    __builtin_memcpy(group.q[i / 2 * 2 + 1] + i % 2 * 16, from + 16, 16);
+    for (int k = 0; k < 8; ++k) {
+      std::int8_t* q = group.q[i / 2 * 2 + k / 4] + i % 2 * 16 + k % 4 * 4;
+      __builtin_memcpy(q, from + 4 * k * c, 4);
+    }
     float d;
     float sum;
     std::int16_t sums[2];
-    __builtin_memcpy(&d, from + 32, 4);
-    __builtin_memcpy(&sum, from + 36, 4);
-    __builtin_memcpy(&sums, from + 40, 4);
+    __builtin_memcpy(&d, from + 32 * c, 4);
+    __builtin_memcpy(&sum, from + 36 * c, 4);
+    __builtin_memcpy(&sums, from + 40 * c, 4);
     const int lane = lane_of_block(i);
     group.d[lane] = d;
     group.start[0][lane] = -offset * (Traits::kHasScales ? sums[0] : sums[0] + sums[1]);

@@ -6,8 +6,8 @@
 #pragma once
 
 #include <cstdint>
+#include <type_traits>
 
-#include "kernels/grid_rows.h"
 #include "tensor/blocks.h"
 #include "tensor/blocks_grid.h"
 
@@ -64,23 +64,26 @@ template <>
 struct WeightTraits<BlockTQ1_0> : Codes<2, 1, 0, false> {};
 template <>
 struct WeightTraits<BlockTQ2_0> : Codes<2, 1, 0, false> {};
-// Codebook types as they are looked up.
+// Codebook types, once they are looked up (64 + level).
+using LookedUpCodes = Codes<7, 64, 0, true>;
 template <>
-struct WeightTraits<BlockGrid> : Codes<7, 64, 0, true> {};
+struct WeightTraits<BlockIQ2_XXS> : LookedUpCodes {};
 template <>
-struct WeightTraits<BlockIQ2_XXS> : WeightTraits<BlockGrid> {};
+struct WeightTraits<BlockIQ2_XS> : LookedUpCodes {};
 template <>
-struct WeightTraits<BlockIQ2_XS> : WeightTraits<BlockGrid> {};
+struct WeightTraits<BlockIQ2_S> : LookedUpCodes {};
 template <>
-struct WeightTraits<BlockIQ2_S> : WeightTraits<BlockGrid> {};
+struct WeightTraits<BlockIQ3_XXS> : LookedUpCodes {};
 template <>
-struct WeightTraits<BlockIQ3_XXS> : WeightTraits<BlockGrid> {};
+struct WeightTraits<BlockIQ3_S> : LookedUpCodes {};
 template <>
-struct WeightTraits<BlockIQ3_S> : WeightTraits<BlockGrid> {};
+struct WeightTraits<BlockIQ1_S> : LookedUpCodes {};
 template <>
-struct WeightTraits<BlockIQ1_S> : WeightTraits<BlockGrid> {};
-template <>
-struct WeightTraits<BlockIQ1_M> : WeightTraits<BlockGrid> {};
+struct WeightTraits<BlockIQ1_M> : LookedUpCodes {};
+
+// Looking weights up takes longer than multiplying them.
+template <class Block>
+inline constexpr bool kHasCodebook = std::is_base_of_v<LookedUpCodes, WeightTraits<Block>>;
 
 // Columns of a group: what is unpacked at once. One block of each of the eight partial sums.
 inline constexpr std::int64_t kGroupColumns = 256;

@@ -19,6 +19,8 @@ namespace galley::kernels::avx2 {
 // A float of each lane.
 struct FloatLanes {
   __m256 v;
+
+  void store(float* to) const { _mm256_storeu_ps(to, v); }
 };
 
 inline FloatLanes operator*(FloatLanes a, FloatLanes b) { return {_mm256_mul_ps(a.v, b.v)}; }
@@ -49,6 +51,12 @@ struct DwordLanes {
     return {_mm256_inserti128_si256(_mm256_castsi128_si256(load_16_bytes(even)), load_16_bytes(odd),
                                     1)};
   }
+  // The same the other way round.
+  void store_pair(std::byte* even, std::byte* odd, std::int64_t /*stride*/) const {
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(even), _mm256_castsi256_si128(v));
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(odd), _mm256_extracti128_si256(v, 1));
+  }
+  void store(std::int32_t* to) const { _mm256_storeu_si256(reinterpret_cast<__m256i*>(to), v); }
   // The same 16 bytes in lanes 0 .. 3 and 4 .. 7.
   static DwordLanes load_twice(const std::byte* at, std::int64_t /*stride*/) {
     return {_mm256_broadcastsi128_si256(load_16_bytes(at))};

@@ -19,6 +19,8 @@ namespace galley::kernels::avx512 {
 // A float of each lane.
 struct FloatLanes {
   __m512 v;
+
+  void store(float* to) const { _mm512_storeu_ps(to, v); }
 };
 
 inline FloatLanes operator*(FloatLanes a, FloatLanes b) { return {_mm512_mul_ps(a.v, b.v)}; }
@@ -42,6 +44,9 @@ struct DwordLanes {
   // Lanes as blocks; the second row's bytes are `stride` after the first's.
   // 16 bytes at `even` in lanes 0 .. 3, 16 at `odd` in lanes 4 .. 7.
   static DwordLanes load_pair(const std::byte* even, const std::byte* odd, std::int64_t stride);
+  // The same the other way round.
+  void store_pair(std::byte* even, std::byte* odd, std::int64_t stride) const;
+  void store(std::int32_t* to) const { _mm512_storeu_si512(to, v); }
   // The same 16 bytes in lanes 0 .. 3 and 4 .. 7.
   static DwordLanes load_twice(const std::byte* at, std::int64_t stride);
   // The F16 at `offset` of each block of n_bytes, eight blocks from `group` on.
@@ -202,6 +207,16 @@ inline DwordLanes DwordLanes::load_pair(const std::byte* even, const std::byte* 
   v = _mm512_inserti32x4(v, at(odd), 1);
   v = _mm512_inserti32x4(v, at(even + stride), 2);
   return {_mm512_inserti32x4(v, at(odd + stride), 3)};
+}
+
+inline void DwordLanes::store_pair(std::byte* even, std::byte* odd, std::int64_t stride) const {
+  const auto put = [](std::byte* to, __m128i bytes) {
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(to), bytes);
+  };
+  put(even, _mm512_castsi512_si128(v));
+  put(odd, _mm512_extracti32x4_epi32(v, 1));
+  put(even + stride, _mm512_extracti32x4_epi32(v, 2));
+  put(odd + stride, _mm512_extracti32x4_epi32(v, 3));
 }
 
 inline DwordLanes DwordLanes::load_twice(const std::byte* at, std::int64_t stride) {

@@ -1,6 +1,5 @@
-#include "kernels/grid_rows.h"
+#include "kernels/codebooks.h"
 
-#include "tensor/dtype.h"
 #include "tensor/grids.h"
 
 namespace galley::kernels {
@@ -33,22 +32,5 @@ Codebooks make_codebooks() {
 }  // namespace
 
 const Codebooks kCodebooks = make_codebooks();
-
-bool has_grid(DType type) {
-  switch (type) {
-    case DType::kIQ2_XXS:
-    case DType::kIQ2_XS:
-    case DType::kIQ2_S:
-    case DType::kIQ3_XXS:
-    case DType::kIQ3_S:
-    case DType::kIQ1_S:
-    case DType::kIQ1_M:
-      return true;
-    default:
-      return false;
-  }
-}
-
-std::int64_t grid_row_bytes(DType type, std::int64_t cols) { return row_bytes(type, cols); }
 
 }  // namespace galley::kernels
