@@ -87,70 +87,65 @@ GALLEY_INLINE inline void apply_signs(V signs, V (&codes)[8]) {
   });
 }
 
-// ---- Scales: n of both halves of each block; they are scaled by 2 n + 1 -------------------------
-
-// Byte `first` + b of 16 to the lane of block b.
-template <int first, class V>
-GALLEY_INLINE inline V byte_of_block(V bytes) {
-  constexpr std::int8_t z = -1;
-  constexpr std::int8_t f = first;
-  static constexpr std::int8_t kIndex[32] = {f,     z, z, z, f + 2, z, z, z, f + 4, z, z, z,
-                                             f + 6, z, z, z, f + 1, z, z, z, f + 3, z, z, z,
-                                             f + 5, z, z, z, f + 7, z, z, z};
-  return shuffle_bytes(bytes, V::of_bytes(kIndex));
-}
+// ---- Scales: n of each block, or of both halves of each; they are scaled by 2 n + 1 -------------
 
 template <class V>
-GALLEY_INLINE inline void row_scales(const BlockIQ2_XXS* /*type*/, const std::byte* group,
-                                     std::int64_t stride, V (&scale)[2]) {
+GALLEY_INLINE inline V row_scale(const BlockIQ2_XXS* /*type*/, const std::byte* group,
+                                 std::int64_t stride) {
   V dwords[2];
   V::load_alternating(group + 2, stride, dwords);
-  scale[0] = scale[1] = dwords[1] >> Index<28>{};
-}
-template <class V>
-GALLEY_INLINE inline void row_scales(const BlockIQ3_XXS* /*type*/, const std::byte* group,
-                                     std::int64_t stride, V (&scale)[2]) {
-  scale[0] = scale[1] = V::load_blocks(group + 66, stride) >> Index<28>{};
-}
-
-// A byte for each block, the last eight of the 16 at `bytes`: a nibble for each half.
-template <class V>
-GALLEY_INLINE inline void nibble_scales(V bytes, V (&scale)[2]) {
-  const V both = byte_of_block<8>(bytes);
-  scale[0] = both & V::splat(15);
-  scale[1] = both >> Index<4>{};
-}
-template <class V>
-GALLEY_INLINE inline void row_scales(const BlockIQ2_XS* /*type*/, const std::byte* group,
-                                     std::int64_t stride, V (&scale)[2]) {
-  nibble_scales(V::load_twice(group + 58, stride), scale);
-}
-template <class V>
-GALLEY_INLINE inline void row_scales(const BlockIQ2_S* /*type*/, const std::byte* group,
-                                     std::int64_t stride, V (&scale)[2]) {
-  nibble_scales(V::load_twice(group + 66, stride), scale);
+  return dwords[1] >> Index<28>{};
 }
 
 template <class V>
-GALLEY_INLINE inline void row_scales(const BlockIQ3_S* /*type*/, const std::byte* group,
-                                     std::int64_t stride, V (&scale)[2]) {
+GALLEY_INLINE inline V row_scale(const BlockIQ3_XXS* /*type*/, const std::byte* group,
+                                 std::int64_t stride) {
+  return V::load_blocks(group + 66, stride) >> Index<28>{};
+}
+
+template <class V>
+GALLEY_INLINE inline V row_scale(const BlockIQ3_S* /*type*/, const std::byte* group,
+                                 std::int64_t stride) {
   constexpr std::int8_t z = -1;
   static constexpr std::int8_t kIndex[32] = {12, z, z, z, 13, z, z, z, 14, z, z, z, 15, z, z, z,
                                              12, z, z, z, 13, z, z, z, 14, z, z, z, 15, z, z, z};
   static constexpr std::int32_t kShift[8] = {0, 0, 0, 0, 4, 4, 4, 4};
   const V bytes = shuffle_bytes(V::load_twice(group + 94, stride), V::of_bytes(kIndex));
-  scale[0] = scale[1] = shift_right(bytes, V::of_blocks(kShift)) & V::splat(15);
+  return shift_right(bytes, V::of_blocks(kShift)) & V::splat(15);
 }
 
 template <class V>
-GALLEY_INLINE inline void row_scales(const BlockIQ1_S* /*type*/, const std::byte* group,
-                                     std::int64_t stride, V (&scale)[2]) {
+GALLEY_INLINE inline V row_scale(const BlockIQ1_S* /*type*/, const std::byte* group,
+                                 std::int64_t stride) {
   constexpr std::int8_t z = -1;
   // The upper byte of each block's halfword.
   static constexpr std::int8_t kIndex[32] = {1, z, z, z, 5, z, z, z, 9,  z, z, z, 13, z, z, z,
                                              3, z, z, z, 7, z, z, z, 11, z, z, z, 15, z, z, z};
   const V bytes = shuffle_bytes(V::load_twice(group + 34, stride), V::of_bytes(kIndex));
-  scale[0] = scale[1] = (bytes >> Index<4>{}) & V::splat(7);
+  return (bytes >> Index<4>{}) & V::splat(7);
+}
+
+// A byte for each block, the last eight of the 16 at `bytes`: a nibble for each half.
+template <class V>
+GALLEY_INLINE inline void nibble_scales(V bytes, V (&scale)[2]) {
+  constexpr std::int8_t z = -1;
+  static constexpr std::int8_t kIndex[32] = {8, z, z, z, 10, z, z, z, 12, z, z, z, 14, z, z, z,
+                                             9, z, z, z, 11, z, z, z, 13, z, z, z, 15, z, z, z};
+  const V both = shuffle_bytes(bytes, V::of_bytes(kIndex));
+  scale[0] = both & V::splat(15);
+  scale[1] = both >> Index<4>{};
+}
+
+template <class V>
+GALLEY_INLINE inline void row_scales(const BlockIQ2_XS* /*type*/, const std::byte* group,
+                                     std::int64_t stride, V (&scale)[2]) {
+  nibble_scales(V::load_twice(group + 58, stride), scale);
+}
+
+template <class V>
+GALLEY_INLINE inline void row_scales(const BlockIQ2_S* /*type*/, const std::byte* group,
+                                     std::int64_t stride, V (&scale)[2]) {
+  nibble_scales(V::load_twice(group + 66, stride), scale);
 }
 
 template <class V>
@@ -220,10 +215,16 @@ requires(kHasCodebook<Block>) GALLEY_INLINE
   if constexpr (requires { row_signs<V>(type, group, stride); }) {
     apply_signs(row_signs<V>(type, group, stride), out.codes);
   }
-  row_scales(type, group, stride, out.scales.scale);
-  for (V& n : out.scales.scale) n = (n << Index<1>{}) | V::splat(1);
-  const V factor = V::splat(__builtin_bit_cast(std::uint32_t, kGridFactor<Block>));
-  out.scales.d = row_d<V>(type, group, stride) * as_floats(factor);
+  const auto factor = as_floats(V::splat(__builtin_bit_cast(std::uint32_t, kGridFactor<Block>)));
+  const auto d = row_d<V>(type, group, stride) * factor;
+  const auto odd = [](V n) GALLEY_INLINE { return (n << Index<1>{}) | V::splat(1); };
+  if constexpr (WeightTraits<Block>::kHasScales) {
+    row_scales(type, group, stride, out.scales.scale);
+    for (V& n : out.scales.scale) n = odd(n);
+    out.scales.d = d;
+  } else {
+    out.scales.d = scaled(d, odd(row_scale<V>(type, group, stride)));
+  }
   return out;
 }
 

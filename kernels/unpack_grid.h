@@ -17,9 +17,9 @@ namespace galley::kernels {
 template <class V>
 struct LookedUp {
   alignas(64) std::byte codes[V::kLanes][256];
-  // One per block, in the order of kBlockOfLane.
-  alignas(64) std::int32_t scales[V::kLanes][8];  // of both halves, a byte each
-  alignas(64) float d[V::kLanes][8];              // the same eight times
+  // Of each block, in the order of kBlockOfLane.
+  alignas(64) float d[V::kLanes][8];
+  alignas(64) std::int32_t scales[V::kLanes][8];  // of its halves, a byte each, if there are any
 };
 
 // Looks up as many rows as a register has blocks for (one or two), from `row` on.
@@ -31,8 +31,10 @@ GALLEY_INLINE inline void look_up_rows(const Block* type, const std::byte* block
     std::byte* to = out.codes[row] + i / 2 * 64 + i % 2 * 16;
     group.codes[i].store_pair(to, to + 32, sizeof(out.codes[0]));
   }
-  (group.scales.scale[0] | (group.scales.scale[1] << Index<8>{})).store(out.scales[row]);
   group.scales.d.store(out.d[row]);
+  if constexpr (WeightTraits<Block>::kHasScales) {
+    (group.scales.scale[0] | (group.scales.scale[1] << Index<8>{})).store(out.scales[row]);
+  }
 }
 
 template <class V, class Block, class Sink>
@@ -44,18 +46,23 @@ requires(kHasCodebook<Block>) GALLEY_INLINE
   for (int row = 0; row < V::kLanes; row += kRowsAtOnce) {
     look_up_rows<V>(type, rows + row * stride, stride, row, all);
   }
+  const auto eight_of_each = [](const auto& rows_of_eight, V(&out)[8]) GALLEY_INLINE {
+    load_dwords<32>(reinterpret_cast<const std::byte*>(rows_of_eight), 32, out);
+  };
+  V d[8];
   V both_scales[8];
-  V d[4];
-  load_dwords<32>(reinterpret_cast<const std::byte*>(all.scales), sizeof(all.scales[0]),
-                  both_scales);
-  V::load16(reinterpret_cast<const std::byte*>(all.d), sizeof(all.d[0]), d);
+  eight_of_each(all.d, d);
+  if constexpr (WeightTraits<Block>::kHasScales) eight_of_each(all.scales, both_scales);
   unroll<8>([&](auto i) GALLEY_INLINE {
     constexpr int g = decltype(i)::value;
+    constexpr int lane = lane_of_block(g);
     V codes[8];
     load_dwords<32>(all.codes[0] + 32 * g, sizeof(all.codes[0]), codes);
-    Scales<V> scales = {.d = as_floats(d[0])};
-    scales.scale[0] = both_scales[lane_of_block(g)] & V::splat(255);
-    scales.scale[1] = both_scales[lane_of_block(g)] >> Index<8>{};
+    Scales<V> scales = {.d = as_floats(d[lane])};
+    if constexpr (WeightTraits<Block>::kHasScales) {
+      scales.scale[0] = both_scales[lane] & V::splat(255);
+      scales.scale[1] = both_scales[lane] >> Index<8>{};
+    }
     sink.block(g, codes, scales);
   });
 }

@@ -6,7 +6,6 @@
 #pragma once
 
 #include <cstdint>
-#include <type_traits>
 
 #include "tensor/blocks.h"
 #include "tensor/blocks_grid.h"
@@ -64,26 +63,26 @@ template <>
 struct WeightTraits<BlockTQ1_0> : Codes<2, 1, 0, false> {};
 template <>
 struct WeightTraits<BlockTQ2_0> : Codes<2, 1, 0, false> {};
-// Codebook types, once they are looked up (64 + level).
-using LookedUpCodes = Codes<7, 64, 0, true>;
+// Codebook types, once they are looked up: 64 + level. A scale that both halves of a block have in
+// common is part of d.
 template <>
-struct WeightTraits<BlockIQ2_XXS> : LookedUpCodes {};
+struct WeightTraits<BlockIQ2_XXS> : Codes<7, 64, 0, false> {};
 template <>
-struct WeightTraits<BlockIQ2_XS> : LookedUpCodes {};
+struct WeightTraits<BlockIQ2_XS> : Codes<7, 64, 0, true> {};
 template <>
-struct WeightTraits<BlockIQ2_S> : LookedUpCodes {};
+struct WeightTraits<BlockIQ2_S> : Codes<7, 64, 0, true> {};
 template <>
-struct WeightTraits<BlockIQ3_XXS> : LookedUpCodes {};
+struct WeightTraits<BlockIQ3_XXS> : Codes<7, 64, 0, false> {};
 template <>
-struct WeightTraits<BlockIQ3_S> : LookedUpCodes {};
+struct WeightTraits<BlockIQ3_S> : Codes<7, 64, 0, false> {};
 template <>
-struct WeightTraits<BlockIQ1_S> : LookedUpCodes {};
+struct WeightTraits<BlockIQ1_S> : Codes<7, 64, 0, false> {};
 template <>
-struct WeightTraits<BlockIQ1_M> : LookedUpCodes {};
+struct WeightTraits<BlockIQ1_M> : Codes<7, 64, 0, true> {};
 
 // Looking weights up takes longer than multiplying them.
 template <class Block>
-inline constexpr bool kHasCodebook = std::is_base_of_v<LookedUpCodes, WeightTraits<Block>>;
+inline constexpr bool kHasCodebook = WeightTraits<Block>::kBits == 7;
 
 // Columns of a group: what is unpacked at once. One block of each of the eight partial sums.
 inline constexpr std::int64_t kGroupColumns = 256;
