@@ -101,22 +101,19 @@ class BlockMatmul {
     }
   };
 
-  // Unpacks all groups of `unit` into `sink`. If kPrefetches, meanwhile a unit's bytes from `next`
-  // on are prefetched.
-  template <bool kPrefetches, class Sink>
-  void unpack_unit(std::int64_t unit, Sink& sink, const std::byte* next) const {
+  // Unpacks all groups of `unit` into `sink`, and asks for those of the unit after it. (At the end
+  // it asks again for what is in the cache, which costs nothing.)
+  template <class Sink>
+  void unpack_unit(std::int64_t unit, std::int64_t end, Sink& sink) const {
     const std::byte* rows = unit_rows(unit);
+    const std::byte* next = unit_rows(unit + 1 < end ? unit + 1 : unit);
     const std::int64_t n_rows = rows_in(unit);
     const std::int64_t n_whole_groups = n_rows == kRows ? n_blocks_ / 8 : 0;
     for (std::int64_t g = 0; g < n_whole_groups; ++g) {
       const std::byte* group = rows + g * kRowGroupBytes;
-      if constexpr (kPrefetches) {
-        const std::byte* near = g + 1 < n_whole_groups ? group + kRowGroupBytes : next;
-        Prefetching<Sink> to{sink, next + g * kRows * kRowGroupBytes, near, row_bytes_};
-        unpack_group<V>(static_cast<const Block*>(nullptr), group, row_bytes_, to);
-      } else {
-        unpack_group<V>(static_cast<const Block*>(nullptr), group, row_bytes_, sink);
-      }
+      const std::byte* near = g + 1 < n_whole_groups ? group + kRowGroupBytes : next;
+      Prefetching<Sink> to{sink, next + g * kRows * kRowGroupBytes, near, row_bytes_};
+      unpack_group<V>(static_cast<const Block*>(nullptr), group, row_bytes_, to);
       sink.end_group(8);
     }
     for (std::int64_t g = n_whole_groups; 8 * g < n_blocks_; ++g) {
@@ -177,8 +174,7 @@ class BlockMatmul {
     prefetch(unit_rows(units.begin), unit_rows(units.begin) + rows_in(units.begin) * row_bytes_);
     for (std::int64_t unit = units.begin; unit < units.end; ++unit) {
       Sink sink(tile(0), args_.tokens, walk_);
-      // (Asking again for what is in the cache, at the end, costs nothing.)
-      unpack_unit<true>(unit, sink, unit_rows(unit + 1 < units.end ? unit + 1 : unit));
+      unpack_unit(unit, units.end, sink);
       for (std::int64_t t = 0; t < args_.tokens; ++t) {
         Isa::store(sink.total(t), args_.y + t * args_.y_stride + unit * kRows, rows_in(unit));
       }
@@ -192,7 +188,7 @@ class BlockMatmul {
       const std::int64_t n = units.end - unit < kUnitsPerPanel ? units.end - unit : kUnitsPerPanel;
       for (std::int64_t i = 0; i < n; ++i) {
         typename Isa::template PanelSink<Traits> sink(panel(i), walk_);
-        unpack_unit<false>(unit + i, sink, nullptr);
+        unpack_unit(unit + i, units.end, sink);
       }
       const std::byte* next = unit_rows(unit + n);
       const std::byte* end = units.end - unit - n < kUnitsPerPanel
