@@ -1,6 +1,6 @@
 // The codebooks of the types IQ1, IQ2 and IQ3, as the matmuls look them up in memory.
 //
-// Where it sits: grid_entries.h reads them. Plain declarations only.
+// Where it sits: grid_entries.h reads them. Plain declarations only; nothing throws.
 #pragma once
 
 #include <cstdint>

@@ -2,7 +2,8 @@
 // on the way. Offsets are those of the drawings in tensor/blocks_grid.h.
 //
 // Where it sits: as row_unpack32.h. With many tokens rows are looked up by this, too
-// (unpack_grid.h).
+// (unpack_grid.h). `group` is a super-block of the first row, `stride` the bytes to the second
+// one's, if there are two. Every pattern of bytes means something; nothing here throws.
 #pragma once
 
 #include "kernels/grid_entries.h"
