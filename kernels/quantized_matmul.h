@@ -1,7 +1,6 @@
 // Products with quantized weights: which of the two ways to go.
 //
-// Where it sits: the vector matmuls. Each way checks its own sizes;
-// nothing here throws.
+// Where it sits: the vector matmuls. Each way checks its own sizes; nothing here throws.
 #pragma once
 
 #include "kernels/block_matmul.h"
@@ -9,8 +8,8 @@
 
 namespace galley::kernels {
 
-// Up to this many tokens go row by row: one, but as many as a tile has where weights are worth to
-// be looked up only once.
+// Up to this many tokens go row by row: one; or as many as a tile has, where unpacking a row takes
+// so long that all of them had better share it.
 template <class Block>
 inline constexpr int kTokensByRow = kHasCodebook<Block> ? kTileTokens : 1;
 

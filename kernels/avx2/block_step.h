@@ -108,8 +108,7 @@ struct PanelBlock {
   static constexpr std::int64_t kBytes = 32 * kVectors;
   const std::byte* at;
 
-  __m256i codes(int k) const { return integers(k); }
-  __m256i signs(int k) const { return integers(k); }
+  __m256i codes(int k) const { return integers(k); }  // or signs
   __m256i magnitudes(int k) const { return integers(kMagnitudesAt + k); }
   __m256i start() const { return integers(kStartAt); }
   __m256 d() const { return floats(kDAt); }

@@ -2,6 +2,8 @@
 
 #include <immintrin.h>
 
+#include <bit>
+
 #include "kernels/avx2/block_step.h"
 #include "kernels/panel_walk.h"
 #include "kernels/unroll.h"
@@ -35,18 +37,15 @@ GALLEY_INLINE inline __m256i multiply_step(const PanelBlock<Products>& w, __m256
   }
 }
 
-// The n-th power of two that `value` is.
-constexpr int log2_of(int value) { return value == 1 ? 0 : 1 + log2_of(value / 2); }
-
 // What takes the offset of the codes off the sum of a block: minus offset times the sum of q.
 template <class Products, int c>
 GALLEY_INLINE inline __m256i without_offset(__m256i sum, const PanelBlock<Products>& w,
                                             const TileBlock<c>& x, int t) {
   if constexpr (Products::Terms::kHasScales && Products::Terms::kMinimums == 0) {
     return _mm256_add_epi32(sum, _mm256_madd_epi16(w.minus_offset(), x.sums(t)));
-  } else if constexpr (Products::kOffset != 0) {
-    // start is -128 times it
-    return _mm256_add_epi32(sum, _mm256_srai_epi32(x.start(t), 7 - log2_of(Products::kOffset)));
+  } else if constexpr (Products::kOffset != 0) {  // a power of two; start has 128 of them
+    constexpr int kShift = 7 - std::countr_zero(static_cast<unsigned>(Products::kOffset));
+    return _mm256_add_epi32(sum, _mm256_srai_epi32(x.start(t), kShift));
   } else {
     return sum;
   }
