@@ -16,10 +16,11 @@ namespace galley::kernels {
 // Seven signs in the low bits of each byte: the eighth makes their number even.
 template <class V>
 GALLEY_INLINE inline V with_eighth_sign(V sevens) {
-  V parity = sevens ^ (sevens >> Index<4>{});
-  parity = parity ^ (parity >> Index<2>{});
-  parity = parity ^ (parity >> Index<1>{});
-  return sevens | ((parity & V::splat(0x01010101)) << Index<7>{});
+  constexpr std::int8_t b = -128;  // bit 7, for an odd number of bits in four
+  static constexpr std::int8_t kOdd[16] = {0, b, b, 0, b, 0, 0, b, b, 0, 0, b, 0, b, b, 0};
+  const V low = sevens & V::splat(0x0f0f0f0f);
+  const V high = (sevens >> Index<4>{}) & V::splat(0x07070707);
+  return sevens | (lookup(kOdd, low) ^ lookup(kOdd, high));
 }
 
 // From 28 bits, seven for each entry.
