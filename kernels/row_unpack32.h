@@ -45,25 +45,35 @@ GALLEY_INLINE inline void row_nibbles(const std::byte* group, std::int64_t strid
   }
 }
 
+// Four bytes with a bit for each of the 32 columns of a block, column 0 the lowest: which bit is
+// that of each column,
+inline constexpr std::int8_t kBitOfColumn[32] = {1,  2,    4,  8,  16,   32, 64, -128, 1,  2,   4,
+                                                 8,  16,   32, 64, -128, 1,  2,  4,    8,  16,  32,
+                                                 64, -128, 1,  2,  4,    8,  16, 32,   64, -128};
+// and in which byte of 16 it is, for columns 16 half .. 16 half + 15, if the four are dword j.
+struct ByteOfColumn {
+  std::int8_t of[32];  // the same twice, for two blocks
+};
+constexpr ByteOfColumn byte_of_column(int j, int half) {
+  ByteOfColumn out{};
+  for (int i = 0; i < 32; ++i) out.of[i] = static_cast<std::int8_t>(4 * j + 2 * half + i % 16 / 8);
+  return out;
+}
+
 // Adds the fifth bits, which lie in the four bytes before the nibbles: bit i is that of column i.
 template <class Block, class V>
 GALLEY_INLINE inline void add_row_fifth_bits(const std::byte* group, std::int64_t stride,
                                              V (&codes)[8]) {
-  static constexpr std::int8_t kFirstBytes[32] = {0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1,
-                                                  0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1};
-  static constexpr std::int8_t kLastBytes[32] = {2, 2, 2, 2, 2, 2, 2, 2, 3, 3, 3, 3, 3, 3, 3, 3,
-                                                 2, 2, 2, 2, 2, 2, 2, 2, 3, 3, 3, 3, 3, 3, 3, 3};
-  static constexpr std::int8_t kBits[32] = {1,  2,    4,  8,  16,   32, 64, -128, 1,  2,   4,
-                                            8,  16,   32, 64, -128, 1,  2,  4,    8,  16,  32,
-                                            64, -128, 1,  2,  4,    8,  16, 32,   64, -128};
-  const V bits = V::of_bytes(kBits);
+  static constexpr ByteOfColumn kFirstBytes = byte_of_column(0, 0);
+  static constexpr ByteOfColumn kLastBytes = byte_of_column(0, 1);
+  const V bits = V::of_bytes(kBitOfColumn);
   const V fifth = V::splat(0x10101010);
   for (int j = 0; j < 4; ++j) {
     const V qh = load_from_pair<Block, sizeof(Block) - 20, V>(group, stride, j);
     V& first = codes[2 * j];
     V& last = codes[2 * j + 1];
-    first = add_where(first, shuffle_bytes(qh, V::of_bytes(kFirstBytes)), bits, fifth);
-    last = add_where(last, shuffle_bytes(qh, V::of_bytes(kLastBytes)), bits, fifth);
+    first = add_where(first, shuffle_bytes(qh, V::of_bytes(kFirstBytes.of)), bits, fifth);
+    last = add_where(last, shuffle_bytes(qh, V::of_bytes(kLastBytes.of)), bits, fifth);
   }
 }
 

@@ -65,26 +65,13 @@ GALLEY_INLINE inline V row_signs(const BlockIQ3_S* /*type*/, const std::byte* gr
   return V::load_blocks(group + 74, stride);
 }
 
-// Where the byte of signs of each of 16 weights is: those of half `half` of block 2 j or 2 j + 1.
-struct ByteOfSign {
-  std::int8_t of[32];
-};
-constexpr ByteOfSign byte_of_sign(int j, int half) {
-  ByteOfSign out{};
-  for (int i = 0; i < 32; ++i) out.of[i] = static_cast<std::int8_t>(4 * j + 2 * half + i % 16 / 8);
-  return out;
-}
-
 // 128 - code where a weight is negative.
 template <class V>
 GALLEY_INLINE inline void apply_signs(V signs, V (&codes)[8]) {
-  static constexpr std::int8_t kBits[32] = {1,  2,    4,  8,  16,   32, 64, -128, 1,  2,   4,
-                                            8,  16,   32, 64, -128, 1,  2,  4,    8,  16,  32,
-                                            64, -128, 1,  2,  4,    8,  16, 32,   64, -128};
-  const V bit = V::of_bytes(kBits);
+  const V bit = V::of_bytes(kBitOfColumn);
   unroll<8>([&](auto index) GALLEY_INLINE {
     constexpr int i = decltype(index)::value;
-    static constexpr ByteOfSign kBytes = byte_of_sign(i / 2, i % 2);
+    static constexpr ByteOfColumn kBytes = byte_of_column(i / 2, i % 2);
     codes[i] = negate_where(codes[i], shuffle_bytes(signs, V::of_bytes(kBytes.of)), bit);
   });
 }

@@ -80,7 +80,7 @@ struct WeightTraits<BlockIQ1_S> : Codes<7, 64, 0, false> {};
 template <>
 struct WeightTraits<BlockIQ1_M> : Codes<7, 64, 0, true> {};
 
-// Looking weights up takes longer than multiplying them.
+// Looking weights up takes longer than multiplying them. (No other codes have 7 bits.)
 template <class Block>
 inline constexpr bool kHasCodebook = WeightTraits<Block>::kBits == 7;
 

@@ -10,6 +10,8 @@
 
 namespace galley {
 
+// (Aligned, so that parts of them can be loaded as vector registers.)
+
 // 8 levels of 2 bits: 0, 1, 2 stand for kLevelsIQ2.
 alignas(64) extern const std::uint16_t kGridIQ2_XXS[256];
 alignas(64) extern const std::uint16_t kGridIQ2_XS[512];

@@ -13,8 +13,8 @@
 // 8 bits have signs. Then the magnitudes (128 at most) are multiplied, with activations whose bits
 // are flipped where the weight is negative: the flipped q is -q - 1, so such a product is w q -
 // |w|, and the sum of the block begins with what they lack, the sum of the negative weights'
-// magnitudes. One step lies in -32,768 .. 32,512, which just fits. (Negating q, vpsignb, would need
-// no such start, but takes one of the two units that multiply; vpxor takes any.)
+// magnitudes. One step lies in -32,768 .. 32,512, which just fits. (Negating q by vpsignb would
+// need no such start; it was slower, see docs/performance.md.)
 #pragma once
 
 #include <immintrin.h>
