@@ -59,4 +59,10 @@ CpuFeatures cpu_features() {
   return found;
 }
 
+bool is_amd_cpu() {
+  const Cpuid maker = cpuid(0);  // its name, in this order of registers
+  return maker.ebx == signature_AMD_ebx && maker.edx == signature_AMD_edx &&
+         maker.ecx == signature_AMD_ecx;
+}
+
 }  // namespace galley::kernels

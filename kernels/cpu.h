@@ -1,6 +1,7 @@
 // What the CPU, and the operating system under it, can run.
 //
-// Where it sits: kernels.cpp asks once to choose a table of kernels.
+// Where it sits: kernels.cpp asks once to choose a table of kernels, read_ahead.cpp to choose a way
+// of reading.
 #pragma once
 
 namespace galley::kernels {
@@ -15,5 +16,8 @@ struct CpuFeatures {
 // Asks CPUID and XGETBV. Source: Intel 64 and IA-32 Software Developer's Manual, volume 1,
 // chapters 14.3 and 15.2 (what to check before using AVX and AVX-512).
 CpuFeatures cpu_features();
+
+// Whether CPUID names AMD as its maker. For what is a matter of speed only.
+bool is_amd_cpu();
 
 }  // namespace galley::kernels

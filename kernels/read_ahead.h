@@ -15,35 +15,44 @@ namespace galley::kernels {
 inline constexpr std::int64_t kLineBytes = 64;    // of the caches
 inline constexpr std::int64_t kPageBytes = 4096;  // larger pages are found needlessly often
 
+// Whether this CPU has lines come from memory to the first-level cache at once: faster on AMD's
+// (docs/performance.md). Elsewhere they come to the second-level cache first.
+bool lines_come_at_once();
+
 // A byte on its way to a register is waited for three times: until its page is found (address
 // translation), until its cache line has come from memory to the second-level cache, and until it
-// has come from there to the first. All three are asked for early, each earlier than the next: the
-// line of a page not found yet, for one, keeps all lines behind it waiting.
+// has come from there to the first. All three are asked for early, each earlier than the next, or
+// the last two in one: the line of a page not found yet, for one, keeps all lines behind it waiting.
 class ReadAhead {
  public:
   // How far ahead of reading, in bytes: of memory much more than it delivers in the time of one
   // answer, as that time varies.
-  static constexpr std::int64_t kPages = 65536;
+  static constexpr std::int64_t kPages = 48 * 1024;  // ahead of the lines
   static constexpr std::int64_t kFromMemory = 16384;
   static constexpr std::int64_t kFromCache = 4096;
+  static constexpr std::int64_t kAtOnce = 8192;
 
   // The bytes from `begin` up to `end` will be read, in several places at once that are up to
   // `spread` bytes apart.
   GALLEY_INLINE ReadAhead(const std::byte* begin, const std::byte* end, std::int64_t spread)
-      : line_(begin), due_(begin), page_(begin), end_(end) {
-    read(kFromMemory + spread);
+      : line_(begin), due_(begin), page_(begin), end_(end), at_once_(lines_come_at_once()) {
+    read((at_once_ ? kAtOnce : kFromMemory) + spread);
   }
 
   // n_bytes are being read now: asks for as many farther on, but for none behind the end. (At first
-  // it asks for 12 KB before `begin` in vain. With a third position and loop, which avoids that,
-  // reading is a tenth slower.)
+  // it asks for 12 KB before `begin` in vain, if lines come in two steps. With a third position and
+  // loop, which avoids that, reading is a tenth slower.)
   GALLEY_INLINE void read(std::int64_t n_bytes) {
     due_ = n_bytes < end_ - due_ ? due_ + n_bytes : end_;
-    for (; line_ < due_; line_ += kLineBytes) {
-      __builtin_prefetch(line_, 0, kToSecondLevel);
-      __builtin_prefetch(line_ - (kFromMemory - kFromCache), 0, kToFirstLevel);
+    if (at_once_) {
+      for (; line_ < due_; line_ += kLineBytes) __builtin_prefetch(line_, 0, kToFirstLevel);
+    } else {
+      for (; line_ < due_; line_ += kLineBytes) {
+        __builtin_prefetch(line_, 0, kToSecondLevel);
+        __builtin_prefetch(line_ - (kFromMemory - kFromCache), 0, kToFirstLevel);
+      }
     }
-    for (; page_ < end_ && page_ - due_ < kPages - kFromMemory; page_ += kPageBytes) {
+    for (; page_ < end_ && page_ - due_ < kPages; page_ += kPageBytes) {
       __builtin_prefetch(page_, 0, kToSecondLevel);
     }
   }
@@ -56,6 +65,7 @@ class ReadAhead {
   const std::byte* due_;   // those before this have been asked for
   const std::byte* page_;  // the next page to ask for
   const std::byte* end_;
+  bool at_once_;
 };
 
 }  // namespace galley::kernels
