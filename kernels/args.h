@@ -27,6 +27,12 @@ struct Part {
   int count = 1;
 };
 
+// Memory that is read from front to back.
+struct Bytes {
+  const std::byte* begin = nullptr;
+  const std::byte* end = nullptr;
+};
+
 // ---- activations as int8 ------------------------------------------------------------------
 
 // Rows of activations rounded to int8 in blocks of 32 columns, whatever the weight type:
@@ -84,6 +90,9 @@ struct MatmulArgs {
   std::byte* scratch = nullptr;
   // BF16 weights: round x to BF16 too, and add products in pairs (docs/exactness.md).
   bool rounds_to_bf16 = false;
+  // What this part will read after its weights, if that is known: where weights are read once, it
+  // is asked for in time.
+  Bytes next{};
 };
 
 // ---- rows and elements ---------------------------------------------------------------------

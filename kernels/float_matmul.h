@@ -78,8 +78,9 @@ class FloatMatmul {
   void run_part(Part part) const {
     const FloatRows x = activations();
     const Range rows = share(args_.rows, part);
-    ReadAhead ahead(args_.weights + rows.begin * row_bytes_, args_.weights + rows.end * row_bytes_,
-                    (kFloatGroupRows - 1) * row_bytes_);
+    const Bytes weights = {args_.weights + rows.begin * row_bytes_,
+                           args_.weights + rows.end * row_bytes_};
+    ReadAhead ahead(weights, (kFloatGroupRows - 1) * row_bytes_, args_.next);
     for (std::int64_t r = rows.begin; r < rows.end; r += kFloatGroupRows) {
       const std::int64_t n = rows.end - r < kFloatGroupRows ? rows.end - r : kFloatGroupRows;
       const WeightRows w = {args_.weights + r * row_bytes_, row_bytes_, n};

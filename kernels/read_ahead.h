@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "kernels/args.h"
 #include "kernels/unroll.h"
 
 namespace galley::kernels {
@@ -32,16 +33,21 @@ class ReadAhead {
   static constexpr std::int64_t kFromCache = 4096;
   static constexpr std::int64_t kAtOnce = 8192;
 
-  // The bytes from `begin` up to `end` will be read, in several places at once that are up to
-  // `spread` bytes apart.
-  GALLEY_INLINE ReadAhead(const std::byte* begin, const std::byte* end, std::int64_t spread)
-      : line_(begin), due_(begin), page_(begin), end_(end), at_once_(lines_come_at_once()) {
+  // `bytes` will be read, in several places at once that are up to `spread` bytes apart; then, by
+  // others, `next`.
+  GALLEY_INLINE ReadAhead(Bytes bytes, std::int64_t spread, Bytes next)
+      : line_(bytes.begin),
+        due_(bytes.begin),
+        page_(bytes.begin),
+        end_(bytes.end),
+        next_(next),
+        at_once_(lines_come_at_once()) {
     read((at_once_ ? kAtOnce : kFromMemory) + spread);
   }
 
-  // n_bytes are being read now: asks for as many farther on, but for none behind the end. (At first
-  // it asks for 12 KB before `begin` in vain, if lines come in two steps. With a third position and
-  // loop, which avoids that, reading is a tenth slower.)
+  // n_bytes are being read now: asks for as many farther on; behind the end, for what is next. (At
+  // first it asks for 12 KB before the beginning in vain, if lines come in two steps. With a third
+  // position and loop, which avoids that, reading is a tenth slower.)
   GALLEY_INLINE void read(std::int64_t n_bytes) {
     due_ = n_bytes < end_ - due_ ? due_ + n_bytes : end_;
     if (at_once_) {
@@ -55,16 +61,24 @@ class ReadAhead {
     for (; page_ < end_ && page_ - due_ < kPages; page_ += kPageBytes) {
       __builtin_prefetch(page_, 0, kToSecondLevel);
     }
+    if (due_ == end_) go_on();
   }
 
  private:
   static constexpr int kToFirstLevel = 3;
   static constexpr int kToSecondLevel = 2;
 
+  GALLEY_INLINE void go_on() {
+    line_ = due_ = page_ = next_.begin;
+    end_ = next_.end;
+    next_ = {};
+  }
+
   const std::byte* line_;  // the next line to ask memory for;
   const std::byte* due_;   // those before this have been asked for
   const std::byte* page_;  // the next page to ask for
   const std::byte* end_;
+  Bytes next_;
   bool at_once_;
 };
 

@@ -53,8 +53,8 @@ class RowMatmul {
     if (units.begin == units.end) return;
     const std::int64_t begin = units.begin * kRows;
     const std::int64_t end = units.end * kRows < args_.rows ? units.end * kRows : args_.rows;
-    ReadAhead ahead(args_.weights + begin * row_bytes_, args_.weights + end * row_bytes_,
-                    (kRows - 1) * row_bytes_);
+    const Bytes weights = {args_.weights + begin * row_bytes_, args_.weights + end * row_bytes_};
+    ReadAhead ahead(weights, (kRows - 1) * row_bytes_, args_.next);
     for (std::int64_t t = 0; t < n_tokens(); ++t) {
       arrange_token<Traits>(args_.xq.tiles, n_tokens(), t, n_blocks_, Isa::template kOffset<Traits>,
                             tokens_ + t * n_groups_);

@@ -7,6 +7,8 @@
 
 #include <atomic>
 
+#include "kernels/args.h"
+
 namespace galley::kernels {
 
 // Reusable. Waits by spinning, and gives the CPU away when the
@@ -14,6 +16,9 @@ namespace galley::kernels {
 class Barrier {
  public:
   // Returns when all n_threads of the team have called it. What any wrote before, all see after.
+  // While it waits it asks for what this thread will read soon, and takes that off `soon`: memory
+  // would have nothing to do.
+  void wait(int n_threads, Bytes& soon);
   void wait(int n_threads);
 
  private:

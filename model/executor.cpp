@@ -6,6 +6,7 @@
 #include <climits>
 #include <cstdlib>
 
+#include "kernels/share.h"
 #include "model/executor_view.h"
 #include "model/session.h"
 #include "tensor/error.h"
@@ -17,6 +18,9 @@ constexpr std::size_t kCacheLine = 64;
 
 // Below this much work waking the other threads costs more than they save.
 constexpr std::int64_t kMinMacsForThreads = 1 << 20;
+
+// Asked for while waiting: what fits the second-level cache beside what is being worked on.
+constexpr std::int64_t kMostReadSoon = 256 * 1024;
 
 std::size_t rounded(std::size_t n) { return (n + kCacheLine - 1) / kCacheLine * kCacheLine; }
 
@@ -170,9 +174,11 @@ void Executor::run_part(Part part, kernels::Barrier& barrier) {
   run_positions(part);
   barrier.wait(part.count);
   const int n_steps = static_cast<int>(steps_.size());
+  int next_product = -1;
+  kernels::Bytes soon;  // the weights that this thread reads next
   for (int i = 0; i < n_steps; ++i) {
     const Step& step = steps_[static_cast<std::size_t>(i)];
-    if (step.barrier_before) barrier.wait(part.count);
+    if (step.barrier_before) barrier.wait(part.count, soon);
     if (i >= stop_at_.load(std::memory_order_relaxed)) return;
     // No thread is more than one barrier ahead of another, and the steps of a layer have many
     // barriers between them, so all threads see the request before they get there.
@@ -180,8 +186,21 @@ void Executor::run_part(Part part, kernels::Barrier& barrier) {
     if (part.index == 0 && cancel_ && cancel_->load(std::memory_order_relaxed) &&
         stop_at_.load(std::memory_order_relaxed) == INT_MAX && i + kStepsAhead < n_steps)
       stop_at_.store(i + kStepsAhead, std::memory_order_relaxed);
-    run_step(step, part);
+    if (step.next_product != next_product) {
+      next_product = step.next_product;
+      soon = first_weights(next_product, part);
+    }
+    run_step(step, soon, part);
   }
+}
+
+kernels::Bytes Executor::first_weights(int product, Part part) const {
+  if (product < 0) return {};
+  const Tensor& weight = *graph_.ops[static_cast<std::size_t>(product)].weight;
+  const kernels::Range rows = kernels::share(weight.rows(), part);
+  const std::int64_t row = row_bytes(weight.type, weight.cols());
+  const std::byte* begin = weight.data + rows.begin * row;
+  return {begin, begin + std::min((rows.end - rows.begin) * row, kMostReadSoon)};
 }
 
 void Executor::begin(const Batch& batch) {
@@ -218,7 +237,7 @@ void Executor::run_observed(Part part, kernels::Barrier& barrier, int end) {
     barrier.wait(part.count);
     if (failure_) return;
     for (; step < steps_.size() && steps_[step].op == op; ++step) {
-      run_step(steps_[step], part);
+      run_step(steps_[step], {}, part);
       barrier.wait(part.count);
     }
     if (part.index == 0) notify(op, false, view);
@@ -242,11 +261,11 @@ void Executor::run_positions(Part part) {
   }
 }
 
-void Executor::run_step(const Step& step, Part part) {
+void Executor::run_step(const Step& step, kernels::Bytes soon, Part part) {
   const Op& op = graph_.ops[static_cast<std::size_t>(step.op)];
   switch (step.kind) {
     case StepKind::kRun:
-      return run_op(op, part);
+      return op.kind == OpKind::kMatmul ? matmul(op, soon, part) : run_op(op, part);
     case StepKind::kQuantizeInput:
       return quantize_input(op, step.with_remainder, part);
     case StepKind::kAddRemainder:

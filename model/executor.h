@@ -72,11 +72,14 @@ class Executor {
   void make_buffers();
   void reserve_outputs(std::int64_t n);
   void run_part(Part part, kernels::Barrier& barrier);
+  // The weights that `part` of the product of an op (-1: none) reads first.
+  kernels::Bytes first_weights(int product, Part part) const;
   // Calls `work` on every thread of the team. Rethrows what the observer threw.
   void run_team(const std::function<void(Part, kernels::Barrier&)>& work);
   void run_observed(Part part, kernels::Barrier& barrier, int end);
   void notify(int op, bool before, RunView& view);
-  void run_step(const Step& step, Part part);
+  // `soon` are the weights that `part` reads after this step.
+  void run_step(const Step& step, kernels::Bytes soon, Part part);
   void run_op(const Op& op, Part part);
   void run_positions(Part part);
 
@@ -85,7 +88,7 @@ class Executor {
   void add_positions(const Op& op, Part part);
   void scale_rows(const Op& op, Part part);
   void scale_by_position(const Op& op, Part part);
-  void matmul(const Op& op, Part part);
+  void matmul(const Op& op, kernels::Bytes soon, Part part);
   void quantize_input(const Op& op, bool with_remainder, Part part);
   // Writes one row as row t of `out`, and what rounding took away as row t of `remainders`.
   void quantize_row(const float* x, std::int64_t cols, std::int64_t t,

@@ -33,8 +33,6 @@ void Executor::run_op(const Op& op, Part part) {
       return embed(op, part);
     case OpKind::kAddPositions:
       return add_positions(op, part);
-    case OpKind::kMatmul:
-      return matmul(op, part);
     case OpKind::kAddBias:
       return kernels_.add({x.data, x.stride, floats(op.bias), 0, x.rows, x.width, y.data, y.stride},
                           part);
@@ -91,6 +89,7 @@ void Executor::run_op(const Op& op, Part part) {
       return expert_matmul(op, part);
     case OpKind::kCombineExperts:
       return combine_experts(op, part);
+    case OpKind::kMatmul:
     case OpKind::kSlice:
     case OpKind::kStoreK:
     case OpKind::kStoreV:
@@ -145,9 +144,10 @@ void Executor::add_remainder(const Op& op, Part part) {
                part);
 }
 
-void Executor::matmul(const Op& op, Part part) {
+void Executor::matmul(const Op& op, kernels::Bytes soon, Part part) {
   const Rowset x = at(op.inputs[0]);
   const Rowset y = at(op.output);
+  if (y.rows == 0) return;  // no logits asked for
   kernels::MatmulArgs args;
   args.type = op.weight->type;
   args.weights = op.weight->data;
@@ -161,6 +161,7 @@ void Executor::matmul(const Op& op, Part part) {
   args.y_stride = y.stride;
   args.scratch = scratch(part);
   args.rounds_to_bf16 = rounds_input_to_bf16(*op.weight);
+  args.next = soon;
   kernels_.matmul(args, part);
   if (!rounds_input_twice(*op.weight)) return;
   args.xq = quantized_rows(x.rows, x.rows, x.width);

@@ -83,6 +83,7 @@ class StepPlanner {
 
   std::vector<Step> plan() {
     for (std::size_t i = 0; i < graph_.ops.size(); ++i) add_op(static_cast<int>(i));
+    note_next_products();
     return std::move(steps_);
   }
 
@@ -105,6 +106,15 @@ class StepPlanner {
     since_barrier_.insert(since_barrier_.end(), accesses.begin(), accesses.end());
     if (kind == StepKind::kQuantizeInput) last_quantize_ = steps_.size();
     steps_.push_back(step);
+  }
+
+  void note_next_products() {
+    int next = -1;
+    for (auto step = steps_.rbegin(); step != steps_.rend(); ++step) {
+      step->next_product = next;
+      const OpKind kind = graph_.ops[static_cast<std::size_t>(step->op)].kind;
+      if (step->kind == StepKind::kRun && kind == OpKind::kMatmul) next = step->op;
+    }
   }
 
   void add_expert_matmul(int index);

@@ -39,6 +39,7 @@ struct Step {
   int op = -1;
   bool barrier_before = false;
   bool with_remainder = false;  // kQuantizeInput: for a product that needs the remainder too
+  int next_product = -1;        // the first op after this one that reads a whole matrix, or -1
 };
 
 // Whether the input of a product with `weight` is rounded to int8 twice: x ~ d q + d' q', where
