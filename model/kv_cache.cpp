@@ -1,5 +1,6 @@
 #include "model/kv_cache.h"
 
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -13,6 +14,10 @@ namespace galley {
 namespace {
 
 constexpr std::int64_t kCacheLine = 64;
+
+// A cache up to this size gets large pages. A larger one is perhaps never filled, and each head of
+// each layer would take 2 MB of memory with its first token.
+constexpr std::int64_t kMostInLargePages = std::int64_t{256} << 20;
 
 std::int64_t round_up(std::int64_t n, std::int64_t unit) { return (n + unit - 1) / unit * unit; }
 
@@ -42,6 +47,15 @@ std::string gib(std::int64_t n_bytes) {
   char text[32];
   std::snprintf(text, sizeof text, "%.1f GiB", static_cast<double>(n_bytes) / (1 << 30));
   return text;
+}
+
+// Asks for pages of 2 MB, whose addresses are found faster. The system may refuse.
+void ask_for_large_pages(std::byte* memory, std::int64_t n_bytes) {
+  const auto address = reinterpret_cast<std::uintptr_t>(memory);
+  const auto page = static_cast<std::uintptr_t>(sysconf(_SC_PAGESIZE));
+  const std::uintptr_t skipped = (page - address % page) % page;
+  const auto size = static_cast<std::size_t>(n_bytes);
+  if (skipped < size) madvise(memory + skipped, size - skipped, MADV_HUGEPAGE);
 }
 
 void check_type(const Graph& graph, DType type) {
@@ -99,6 +113,7 @@ KvCache::KvCache(const Graph& graph, DType type, std::int64_t n_context, std::in
                                              " positions needs " + gib(n_bytes_) +
                                              ", this machine has " + gib(physical) +
                                              "; use a smaller --ctx-size");
+  if (n_bytes_ <= kMostInLargePages) ask_for_large_pages(memory_.get(), n_bytes_);
   const auto address = reinterpret_cast<std::uintptr_t>(memory_.get());
   std::byte* next = memory_.get() + (kCacheLine - address % kCacheLine) % kCacheLine;
   for (const CacheLayer& layer : graph.cache_layers) {
