@@ -12,6 +12,7 @@
 
 #include "kernels/args.h"
 #include "kernels/quantized_rows.h"
+#include "kernels/read_ahead.h"
 #include "kernels/unroll.h"
 
 namespace galley::kernels {
@@ -44,8 +45,16 @@ struct AttentionShape {
 struct Ahead {
   const std::byte* at = nullptr;
   const std::byte* end = nullptr;
-  std::int64_t step = 0;  // bytes at a time, a multiple of 64
+  std::int64_t step = 0;  // bytes at a time: a line of the cache or two
 };
+
+// Asks for the next of them, to the second-level cache.
+GALLEY_INLINE inline void ask(Ahead& ahead) {
+  if (ahead.at >= ahead.end) return;
+  __builtin_prefetch(ahead.at, 0, 2);
+  __builtin_prefetch(ahead.at + ahead.step - kLineBytes, 0, 2);
+  ahead.at += ahead.step;
+}
 
 // The keys or the values of one block of positions.
 struct AttentionBlock {

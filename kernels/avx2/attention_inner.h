@@ -29,11 +29,4 @@ float weight_factors(const float* d, std::int32_t begin, std::int32_t end, float
 void weigh_paired(const AttentionShape& shape, const AttentionBlock& values,
                   const AttentionRows& rows);
 
-// Fetches the next of what is needed soon into the second-level cache.
-GALLEY_INLINE inline void ask(Ahead& ahead) {
-  for (std::int64_t i = 0; i < ahead.step; i += 64) _mm_prefetch(ahead.at + i, _MM_HINT_T1);
-  ahead.at += ahead.step;
-  if (ahead.at >= ahead.end) ahead.step = 0;
-}
-
 }  // namespace galley::kernels::avx2

@@ -29,12 +29,4 @@ float weight_factors(const float* d, std::int32_t begin, std::int32_t end, float
 void weigh_paired(const AttentionShape& shape, const AttentionBlock& values,
                   const AttentionRows& rows);
 
-// Fetches the next of what is needed soon into the second-level cache.
-GALLEY_INLINE inline void ask(Ahead& ahead) {
-  if (ahead.at >= ahead.end) return;
-  _mm_prefetch(ahead.at, _MM_HINT_T1);
-  _mm_prefetch(ahead.at + ahead.step - 64, _MM_HINT_T1);
-  ahead.at += ahead.step;
-}
-
 }  // namespace galley::kernels::avx512
