@@ -23,7 +23,8 @@ bool lines_come_at_once();
 // A byte on its way to a register is waited for three times: until its page is found (address
 // translation), until its cache line has come from memory to the second-level cache, and until it
 // has come from there to the first. All three are asked for early, each earlier than the next, or
-// the last two in one: the line of a page not found yet, for one, keeps all lines behind it waiting.
+// the last two in one: the line of a page not found yet, for one, keeps all lines behind it
+// waiting.
 class ReadAhead {
  public:
   // How far ahead of reading, in bytes: of memory much more than it delivers in the time of one

@@ -28,6 +28,7 @@ TEST(Dispatch, TheCompilersRuntimeSeesTheSameCpu) {
                             __builtin_cpu_supports("avx512vl") &&
                             __builtin_cpu_supports("avx512vnni"));
   EXPECT_EQ(cpu.avx512bf16, cpu.avx512 && __builtin_cpu_supports("avx512bf16"));
+  EXPECT_EQ(is_amd_cpu(), __builtin_cpu_is("amd") != 0);
 }
 
 TEST(Dispatch, TheBestComesFirstAndScalarIsAlwaysThere) {

@@ -116,6 +116,7 @@ std::vector<float> run_matmul(const kernels::KernelTable& isa, const Weights& w,
   args.y_stride = stride;
   args.scratch = scratch.data();
   args.rounds_to_bf16 = w.rounds_to_bf16;
+  args.next = {w.bytes.data(), w.bytes.data() + w.bytes.size()};  // as good as any
   if (is_quantized) {
     args.xq = {quantized.data(), tokens};
     const kernels::QuantizeRowsArgs quantize = {x.data(), w.cols, tokens, w.cols, args.xq};
