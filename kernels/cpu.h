@@ -17,7 +17,8 @@ struct CpuFeatures {
 // chapters 14.3 and 15.2 (what to check before using AVX and AVX-512).
 CpuFeatures cpu_features();
 
-// Whether CPUID names AMD as its maker. For what is a matter of speed only.
+// Whether CPUID names AMD as its maker. For what is a matter of speed only. Source: AMD64
+// Architecture Programmer's Manual, volume 3, appendix E.3 (function 0).
 bool is_amd_cpu();
 
 }  // namespace galley::kernels
