@@ -16,8 +16,9 @@ namespace galley::kernels {
 inline constexpr std::int64_t kLineBytes = 64;    // of the caches
 inline constexpr std::int64_t kPageBytes = 4096;  // larger pages are found needlessly often
 
-// Whether this CPU has lines come from memory to the first-level cache at once: faster on AMD's
-// (docs/performance.md). Elsewhere they come to the second-level cache first.
+// Whether lines shall come from memory to the first-level cache at once, as on AMD's CPUs: on a
+// Zen 5 that was faster, on an Intel Xeon it was faster to have them come to the second-level cache
+// first (docs/performance.md).
 bool lines_come_at_once();
 
 // A byte on its way to a register is waited for three times: until its page is found (address
